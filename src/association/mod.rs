@@ -1,0 +1,1 @@
+//! A modality calls: associations are negotiated and C-STORE requests become durable instances.

@@ -1,0 +1,1 @@
+//! Back to the PACS: C-STORE as the requestor, and the queue that retries.

@@ -1,0 +1,1 @@
+//! The box itself: telemetry, disk, service manager.

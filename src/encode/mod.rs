@@ -1,0 +1,1 @@
+//! What the radiologist opens: DICOM SEG.

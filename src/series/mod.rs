@@ -1,0 +1,1 @@
+//! Which series are ours, and when one is complete.

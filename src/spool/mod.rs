@@ -1,0 +1,1 @@
+//! Nothing is lost: instances and jobs on stable storage.
