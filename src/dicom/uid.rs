@@ -43,10 +43,10 @@ impl Uid {
     /// by their length, so `["ab", "c"]` and `["a", "bc"]` differ.
     #[must_use]
     pub fn derived(purpose: &str, parts: &[&str]) -> Self {
-        let mut name = String::new();
-        for part in std::iter::once(&purpose).chain(parts) {
-            name.push_str(&format!("{}:{part}", part.len()));
-        }
+        let name: String = std::iter::once(&purpose)
+            .chain(parts)
+            .flat_map(|part| [part.len().to_string(), ":".to_owned(), (*part).to_owned()])
+            .collect();
         let uuid = Uuid::new_v5(&NAMESPACE, name.as_bytes());
         Self(format!("2.25.{}", uuid.as_u128()))
     }

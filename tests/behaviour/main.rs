@@ -1,1 +1,3 @@
-fn main(){}
+//! What a user of the appliance would notice, one module each.
+
+fn main() {}
