@@ -1,0 +1,34 @@
+//! The default model bundle is built into the binary; says so clearly when it is not there. Also
+//! passes on which tract is linked, which the crate itself does not tell.
+
+const BUNDLE: [&str; 4] = ["bundle.toml", "encoder.onnx", "golden.npz", "head.onnx"];
+
+fn main() {
+    println!("cargo::rustc-check-cfg=cfg(embedded_bundle)");
+    let mut complete = true;
+    for file in BUNDLE {
+        let path = format!("models/liver-tumour/{file}");
+        println!("cargo::rerun-if-changed={path}");
+        if !std::path::Path::new(&path).is_file() {
+            println!(
+                "cargo::warning={path} is missing: the binary will carry no model. Restore it \
+                 from version control, or train one (models/README.md)"
+            );
+            complete = false;
+        }
+    }
+    if complete {
+        println!("cargo::rustc-cfg=embedded_bundle");
+    }
+    println!("cargo::rerun-if-changed=Cargo.lock");
+    println!("cargo::rustc-env=HEPAR_TRACT_VERSION={}", tract_version());
+}
+
+fn tract_version() -> String {
+    let lock = std::fs::read_to_string("Cargo.lock").expect("cargo writes Cargo.lock first");
+    let mut lines = lock.lines();
+    lines
+        .find(|line| *line == "name = \"tract-onnx\"")
+        .and_then(|_| lines.next()?.strip_prefix("version = "))
+        .map_or_else(|| "unknown".to_owned(), |version| version.replace('"', ""))
+}

@@ -1,0 +1,271 @@
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{Golden, GoldenError, Manifest, ManifestError, manifest::FILES};
+use crate::dicom::Remedy;
+
+/// A network whose promises were read and whose files are the ones it names.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    pub manifest: Manifest,
+    /// ONNX.
+    pub encoder: Vec<u8>,
+    /// ONNX.
+    pub head: Vec<u8>,
+    pub golden: Golden,
+    /// SHA-256 over the manifest, which names the hash of every file: two bundles that could answer
+    /// differently differ here. Lower-case hexadecimal.
+    pub digest: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{file} is larger than {limit} bytes")]
+    TooLarge { file: &'static str, limit: u64 },
+    #[error("{MANIFEST} is not text")]
+    NotText,
+    #[error("{MANIFEST}")]
+    Manifest(#[from] ManifestError),
+    #[error("{file} has SHA-256 {found}, {MANIFEST} says {expected}: a damaged or mixed bundle")]
+    Hash {
+        file: &'static str,
+        expected: String,
+        found: String,
+    },
+    #[error("golden.npz")]
+    Golden(#[from] GoldenError),
+    #[error("this binary was built without models/liver-tumour: set [model] bundle to a directory")]
+    NotBuiltIn,
+}
+
+impl BundleError {
+    /// Whatever is wrong with a bundle, a person has to replace it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Service
+    }
+}
+
+const MANIFEST: &str = "bundle.toml";
+/// A manifest is a page of text.
+const MANIFEST_LIMIT: u64 = 1 << 20;
+/// SAM's largest published encoder is 2.5 GB; nothing near it runs on the boxes this is for.
+const FILE_LIMIT: u64 = 1 << 30;
+
+impl Bundle {
+    /// The bundle the binary carries.
+    pub fn embedded() -> Result<Self, BundleError> {
+        embedded::FILES.map_or(Err(BundleError::NotBuiltIn), |[manifest, files @ ..]| {
+            Self::verify(manifest, files.map(<[u8]>::to_vec))
+        })
+    }
+
+    /// Reads and verifies the bundle in a directory.
+    pub fn load(directory: &Path) -> Result<Self, BundleError> {
+        let manifest = read(directory, MANIFEST, MANIFEST_LIMIT)?;
+        let mut files = FILES.map(|_| Vec::new());
+        for (contents, file) in files.iter_mut().zip(FILES) {
+            *contents = read(directory, file, FILE_LIMIT)?;
+        }
+        Self::verify(&manifest, files)
+    }
+
+    /// `files` in the order of [`FILES`].
+    fn verify(manifest_bytes: &[u8], files: [Vec<u8>; 3]) -> Result<Self, BundleError> {
+        let text = str::from_utf8(manifest_bytes).map_err(|_| BundleError::NotText)?;
+        let manifest = Manifest::parse(text)?;
+        for (file, contents) in FILES.into_iter().zip(&files) {
+            let found = sha256_hex(contents);
+            let expected = manifest.files.get(file).cloned().unwrap_or_default();
+            if found != expected {
+                return Err(BundleError::Hash {
+                    file,
+                    expected,
+                    found,
+                });
+            }
+        }
+        let [encoder, golden, head] = files;
+        let golden = Golden::parse(&golden, &manifest.input, &manifest.output)?;
+        Ok(Self {
+            digest: sha256_hex(manifest_bytes),
+            manifest,
+            encoder,
+            head,
+            golden,
+        })
+    }
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+fn read(directory: &Path, file: &'static str, limit: u64) -> Result<Vec<u8>, BundleError> {
+    let path = directory.join(file);
+    let failed = |source| BundleError::Read {
+        path: path.clone(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    File::open(&path)
+        .map_err(failed)?
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(BundleError::TooLarge { file, limit });
+    }
+    Ok(bytes)
+}
+
+#[cfg(embedded_bundle)]
+mod embedded {
+    macro_rules! bundle_file {
+        ($name:literal) => {
+            include_bytes!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/models/liver-tumour/",
+                $name
+            ))
+        };
+    }
+    /// The manifest, then the files as [`super::FILES`] lists them.
+    pub(super) const FILES: Option<[&[u8]; 4]> = Some([
+        bundle_file!("bundle.toml"),
+        bundle_file!("encoder.onnx"),
+        bundle_file!("golden.npz"),
+        bundle_file!("head.onnx"),
+    ]);
+}
+
+#[cfg(not(embedded_bundle))]
+mod embedded {
+    pub(super) const FILES: Option<[&[u8]; 4]> = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, fs, io::Cursor};
+
+    use ndarray::Array4;
+    use ndarray_npy::NpzWriter;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn golden(side: usize) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        let mut npz = NpzWriter::new_compressed(&mut bytes);
+        npz.add_array("image", &Array4::<f32>::zeros((1, 3, 32, 32)))
+            .unwrap();
+        npz.add_array("logits", &Array4::<f32>::ones((1, 3, side, side)))
+            .unwrap();
+        npz.finish().unwrap();
+        bytes.into_inner()
+    }
+
+    /// A directory whose manifest names the hashes of what lies in it.
+    fn directory(golden: &[u8]) -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let mut manifest = include_str!("example.toml").replace("size = 256", "size = 32");
+        for (file, contents) in [
+            ("encoder.onnx", b"encoder".as_slice()),
+            ("head.onnx", b"head"),
+            ("golden.npz", golden),
+        ] {
+            fs::write(directory.path().join(file), contents).unwrap();
+            let named = |hash: &str| format!("\"{file}\" = \"{hash}\"");
+            manifest = manifest.replace(&named(&"0".repeat(64)), &named(&sha256_hex(contents)));
+        }
+        fs::write(directory.path().join(MANIFEST), manifest).unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_whole_bundle_loads_and_its_digest_names_it() {
+        let directory = directory(&golden(16));
+        let bundle = Bundle::load(directory.path()).unwrap();
+        assert_eq!(bundle.encoder, b"encoder");
+        assert_eq!(bundle.golden.image.len(), 3 * 32 * 32);
+        assert_eq!(bundle.golden.logits, vec![1.0; 3 * 16 * 16]);
+        assert_eq!(bundle.digest.len(), 64);
+
+        let manifest = directory.path().join(MANIFEST);
+        let text = fs::read_to_string(&manifest).unwrap();
+        fs::write(
+            &manifest,
+            text.replace("closing-mm = 5.0", "closing-mm = 4.0"),
+        )
+        .unwrap();
+        let other = Bundle::load(directory.path()).unwrap();
+        assert_ne!(
+            bundle.digest, other.digest,
+            "another answer is another bundle"
+        );
+    }
+
+    #[test]
+    fn a_damaged_or_missing_file_is_named() {
+        let directory = directory(&golden(16));
+        fs::write(directory.path().join("head.onnx"), b"heaD").unwrap();
+        let error = Bundle::load(directory.path()).unwrap_err();
+        assert!(
+            error.to_string().starts_with("head.onnx has SHA-256"),
+            "{error}"
+        );
+        assert_eq!(error.remedy(), Remedy::Service);
+
+        fs::remove_file(directory.path().join("encoder.onnx")).unwrap();
+        let error = Bundle::load(directory.path()).unwrap_err();
+        assert!(error.to_string().contains("encoder.onnx"), "{error}");
+    }
+
+    #[test]
+    fn a_golden_output_of_another_shape_is_refused() {
+        let error = Bundle::load(directory(&golden(8)).path()).unwrap_err();
+        let cause = error.source().unwrap().to_string();
+        assert!(
+            cause.contains("[1, 3, 8, 8], the manifest says [1, 3, 16, 16]"),
+            "{cause}"
+        );
+    }
+
+    #[test]
+    fn an_array_that_claims_a_terabyte_is_refused_without_taking_one() {
+        use std::io::Write;
+        let mut dictionary =
+            b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999, 99999, 32, 32), }".to_vec();
+        dictionary.resize(117, b' ');
+        dictionary.push(b'\n');
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        archive
+            .start_file("image.npy", zip::write::SimpleFileOptions::default())
+            .unwrap();
+        archive.write_all(b"\x93NUMPY\x01\x00\x76\x00").unwrap();
+        archive.write_all(&dictionary).unwrap();
+        let bytes = archive.finish().unwrap().into_inner();
+        let error = Bundle::load(directory(&bytes).path()).unwrap_err();
+        let BundleError::Golden(GoldenError::Array {
+            name: "image",
+            source,
+        }) = error
+        else {
+            panic!("{error:?}");
+        };
+        assert!(source.to_string().contains("missing"), "{source}");
+    }
+}

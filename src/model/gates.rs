@@ -1,0 +1,58 @@
+use serde::Deserialize;
+
+/// Beyond what an input or a result is suspicious, or no answer at all. Part of the bundle because
+/// what is normal depends on what the network was trained on.
+///
+/// Each range is `[lowest, highest]`, inclusive. A `-refuse` value refuses, the others warn.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct GateThresholds {
+    /// Slices needed for a volume to mean anything.
+    pub slices_refuse: usize,
+    /// Largest angle between the slices and the axial plane, degrees.
+    pub tilt_degrees_refuse: f64,
+    /// Distance between neighbouring slices, mm.
+    pub step_mm_refuse: f64,
+    pub step_mm: f64,
+    /// Where the darkest peak of the histogram (air) must lie, HU.
+    pub air_peak_hu_refuse: [f64; 2],
+    /// Where a peak of fat must lie, HU.
+    pub fat_peak_hu: [f64; 2],
+    /// Where the peak of soft tissue must lie, HU.
+    pub soft_tissue_peak_hu_refuse: [f64; 2],
+    /// The organ with its lesions, ml.
+    pub organ_ml: [f64; 2],
+    pub organ_ml_refuse: f64,
+    /// The largest component's share of the organ.
+    pub organ_largest_share: f64,
+    /// How far the organ must reach from its lowest to its highest slice, mm.
+    pub organ_extent_mm: f64,
+    /// Lesions' share of the organ.
+    pub lesion_share: f64,
+    pub lesions: usize,
+    /// A lesion below this is listed as uncertain, ml.
+    pub lesion_ml: f64,
+}
+
+impl Default for GateThresholds {
+    /// Healthy adult livers hold 600 to 3500 ml; a native air peak lies within 50 HU of -1000; an
+    /// adult abdomen shows subcutaneous fat near -100 and soft tissue between water and 120 HU.
+    fn default() -> Self {
+        Self {
+            slices_refuse: 8,
+            tilt_degrees_refuse: 5.0,
+            step_mm_refuse: 8.0,
+            step_mm: 5.0,
+            air_peak_hu_refuse: [-1100.0, -900.0],
+            fat_peak_hu: [-140.0, -50.0],
+            soft_tissue_peak_hu_refuse: [0.0, 120.0],
+            organ_ml: [600.0, 3500.0],
+            organ_ml_refuse: 150.0,
+            organ_largest_share: 0.95,
+            organ_extent_mm: 80.0,
+            lesion_share: 0.5,
+            lesions: 40,
+            lesion_ml: 0.01,
+        }
+    }
+}
