@@ -1,0 +1,273 @@
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::{
+    ChangeError, DeliveryState, Durable, Journal, JournalError, SeriesRecord, SeriesState,
+    columns::{Json, Micros, PathBytes, maybe_time_of, path_of, time_of},
+    series::{load, step},
+};
+use crate::dicom::{Remedy, Uid};
+
+/// An object that was made from a series and is in the spool.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ResultObject {
+    pub sop_instance: Uid,
+    pub sop_class: Uid,
+    pub path: PathBuf,
+}
+
+/// One object on its way to one destination.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DeliveryRecord {
+    pub series: Uid,
+    /// Of which result of the series.
+    pub revision: u32,
+    pub object: Uid,
+    pub object_sop_class: Uid,
+    pub path: PathBuf,
+    pub destination: String,
+    pub state: DeliveryState,
+    pub attempts: u32,
+    pub next_attempt_at: Timestamp,
+    pub last_error: Option<String>,
+    pub delivered_at: Option<Timestamp>,
+}
+
+const DELIVERY: &str = "SELECT objects.series, objects.revision, objects.sop_class, objects.path,
+     deliveries.* FROM deliveries JOIN objects USING (object)";
+
+/// No back-off reaches this far: a delivery that is due even later was scheduled by a clock that
+/// has since gone back.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+
+impl Journal {
+    /// Records a result and what must be sent where, and takes the series to delivering, or to
+    /// delivered if there is no destination. The objects are in the spool already.
+    ///
+    /// An object that some destination has already (same instances, same model, same UID) is not
+    /// sent there again.
+    pub fn record_result(
+        &self,
+        series: &Uid,
+        findings: &serde_json::Value,
+        objects: &[ResultObject],
+        destinations: &[String],
+        now: Timestamp,
+    ) -> Result<SeriesRecord, JournalError> {
+        self.write(Durable::Now, "record a result", |tx| {
+            step(tx, series, SeriesState::Delivering, None, now)?;
+            tx.prepare_cached("UPDATE series SET findings = ?2 WHERE series = ?1")?
+                .execute((series, Json(findings.clone())))?;
+            for object in objects {
+                tx.prepare_cached(
+                    "INSERT INTO objects (object, series, revision, sop_class, path)
+                     SELECT :object, series, revision, :sop_class, :path
+                         FROM series WHERE series = :series
+                     ON CONFLICT (object) DO UPDATE SET
+                         revision = excluded.revision, path = excluded.path",
+                )?
+                .execute(named_params! {
+                    ":object": object.sop_instance,
+                    ":sop_class": object.sop_class,
+                    ":path": PathBytes(&object.path),
+                    ":series": series,
+                })?;
+                for destination in destinations {
+                    tx.prepare_cached(
+                        "INSERT INTO deliveries (object, destination, state, next_attempt_at)
+                         VALUES (:object, :destination, :waiting, :now)
+                         ON CONFLICT (object, destination) DO UPDATE SET
+                             state = :waiting, attempts = 0, next_attempt_at = :now
+                             WHERE state <> :delivered",
+                    )?
+                    .execute(named_params! {
+                        ":object": object.sop_instance,
+                        ":destination": destination,
+                        ":waiting": DeliveryState::Waiting,
+                        ":delivered": DeliveryState::Delivered,
+                        ":now": Micros(now),
+                    })?;
+                }
+            }
+            settle(tx, series, now)?;
+            load(tx, series)
+        })
+    }
+
+    /// What should be sent now, longest due first.
+    pub fn deliveries_due(&self, now: Timestamp) -> Result<Vec<DeliveryRecord>, JournalError> {
+        let never_so_late = now.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);
+        self.read("list due deliveries", |db| {
+            db.prepare_cached(&format!(
+                "{DELIVERY} WHERE deliveries.state = 'waiting'
+                     AND (next_attempt_at <= ?1 OR next_attempt_at > ?2)
+                 ORDER BY next_attempt_at, object LIMIT 1000",
+            ))?
+            .query_map([Micros(now), Micros(never_so_late)], delivery_of)?
+            .collect()
+        })
+    }
+
+    /// When [`Self::deliveries_due`] is next worth asking; `None` while nothing waits.
+    pub fn next_delivery_at(&self) -> Result<Option<Timestamp>, JournalError> {
+        self.read("find the next delivery", |db| {
+            db.prepare_cached(
+                "SELECT min(next_attempt_at) AS next FROM deliveries WHERE state = 'waiting'",
+            )?
+            .query_row([], |row| maybe_time_of(row, "next"))
+        })
+    }
+
+    /// Records how sending went. A failure is tried again at `retry_at`, or never. Once nothing of
+    /// the result waits any more, the series is delivered, or failed if a destination lacks it.
+    pub fn delivery_attempted(
+        &self,
+        object: &Uid,
+        destination: &str,
+        outcome: Result<(), &str>,
+        retry_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<SeriesRecord, JournalError> {
+        self.write(Durable::Now, "record a delivery attempt", |tx| {
+            let found: Option<(Uid, DeliveryState)> = tx
+                .prepare_cached(
+                    "SELECT objects.series, deliveries.state
+                         FROM deliveries JOIN objects USING (object)
+                         WHERE object = ?1 AND destination = ?2",
+                )?
+                .query_row((object, destination), |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let Some((series, was)) = found else {
+                return Err(JournalError::UnknownDelivery {
+                    object: object.clone(),
+                    destination: destination.to_owned(),
+                }
+                .into());
+            };
+            let state = match (was, outcome, retry_at) {
+                (_, Ok(()), _) | (DeliveryState::Delivered, ..) => DeliveryState::Delivered,
+                (DeliveryState::Superseded, ..) => DeliveryState::Superseded,
+                (_, Err(_), Some(_)) => DeliveryState::Waiting,
+                (_, Err(_), None) => DeliveryState::Failed,
+            };
+            tx.prepare_cached(
+                "UPDATE deliveries SET state = :state, attempts = attempts + 1,
+                     next_attempt_at = coalesce(:retry_at, next_attempt_at),
+                     last_error = :error,
+                     delivered_at = coalesce(delivered_at, :delivered_at)
+                 WHERE object = :object AND destination = :destination",
+            )?
+            .execute(named_params! {
+                ":state": state,
+                ":retry_at": retry_at.map(Micros),
+                ":error": outcome.err(),
+                ":delivered_at": outcome.is_ok().then_some(Micros(now)),
+                ":object": object,
+                ":destination": destination,
+            })?;
+            settle(tx, &series, now)?;
+            load(tx, &series)
+        })
+    }
+
+    /// Starts a failed or refused series again because a person asked: what could not be delivered
+    /// is sent again, anything else is segmented again.
+    pub fn retry(&self, series: &Uid, now: Timestamp) -> Result<SeriesRecord, JournalError> {
+        self.write(Durable::Now, "retry a series", |tx| {
+            let waiting = tx
+                .prepare_cached(
+                    "UPDATE deliveries SET state = ?2, attempts = 0, next_attempt_at = ?3
+                     WHERE state = ?4 AND object IN (SELECT object FROM objects
+                         JOIN series USING (series, revision) WHERE series = ?1)",
+                )?
+                .execute((
+                    series,
+                    DeliveryState::Waiting,
+                    Micros(now),
+                    DeliveryState::Failed,
+                ))?;
+            let next = if waiting > 0 {
+                SeriesState::Delivering
+            } else {
+                SeriesState::Queued
+            };
+            step(tx, series, next, None, now)?;
+            load(tx, series)
+        })
+    }
+}
+
+/// Ends a delivering series if nothing of its current result waits any more.
+fn settle(tx: &Connection, series: &Uid, now: Timestamp) -> Result<(), ChangeError> {
+    let record = load(tx, series)?;
+    if record.state != SeriesState::Delivering {
+        return Ok(());
+    }
+    let mut failures = Vec::new();
+    for delivery in &record.destinations {
+        match delivery.state {
+            _ if delivery.revision != record.revision => {}
+            DeliveryState::Waiting => return Ok(()),
+            DeliveryState::Failed => failures.push(format!(
+                "{}: {}",
+                delivery.destination,
+                delivery.last_error.as_deref().unwrap_or("not delivered"),
+            )),
+            DeliveryState::Delivered | DeliveryState::Superseded => {}
+        }
+    }
+    if failures.is_empty() {
+        return step(tx, series, SeriesState::Delivered, None, now);
+    }
+    failures.dedup();
+    let reason = format!("not delivered to {}", failures.join("; "));
+    let reason = Some((reason.as_str(), Remedy::Service));
+    step(tx, series, SeriesState::Failed, reason, now)
+}
+
+pub(super) fn deliveries_of(
+    db: &Connection,
+    series: &Uid,
+) -> rusqlite::Result<Vec<DeliveryRecord>> {
+    db.prepare_cached(&format!(
+        "{DELIVERY} WHERE objects.series = ?1 ORDER BY objects.revision, destination, object"
+    ))?
+    .query_map([series], delivery_of)?
+    .collect()
+}
+
+/// The objects of the last result.
+pub(super) fn objects_of(db: &Connection, series: &Uid) -> rusqlite::Result<Vec<ResultObject>> {
+    db.prepare_cached(
+        "SELECT object, sop_class, path FROM objects WHERE series = ?1 AND revision =
+             (SELECT max(revision) FROM objects WHERE series = ?1) ORDER BY object",
+    )?
+    .query_map([series], object_of)?
+    .collect()
+}
+
+pub(super) fn object_of(row: &Row<'_>) -> rusqlite::Result<ResultObject> {
+    Ok(ResultObject {
+        sop_instance: row.get("object")?,
+        sop_class: row.get("sop_class")?,
+        path: path_of(row, "path")?,
+    })
+}
+
+fn delivery_of(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
+    Ok(DeliveryRecord {
+        series: row.get("series")?,
+        revision: row.get("revision")?,
+        object: row.get("object")?,
+        object_sop_class: row.get("sop_class")?,
+        path: path_of(row, "path")?,
+        destination: row.get("destination")?,
+        state: row.get("state")?,
+        attempts: row.get("attempts")?,
+        next_attempt_at: time_of(row, "next_attempt_at")?,
+        last_error: row.get("last_error")?,
+        delivered_at: maybe_time_of(row, "delivered_at")?,
+    })
+}

@@ -1,0 +1,108 @@
+//! The tables, and how an older journal becomes a current one.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// "Hepr" in ASCII: tells our journal from any other SQLite file.
+const APPLICATION_ID: i32 = 0x4865_7072;
+
+/// Each brings the schema from the version that is its index to the next. Never edited once
+/// released; appended to.
+const MIGRATIONS: [&str; 1] = [
+    // Series keep the order in which they first arrived by `id`, whatever the clock did.
+    "CREATE TABLE series (
+         id INTEGER PRIMARY KEY,
+         series TEXT NOT NULL UNIQUE,
+         study TEXT NOT NULL,
+         state TEXT NOT NULL,
+         reason TEXT,
+         remedy TEXT,
+         attempts INTEGER NOT NULL DEFAULT 0,
+         revision INTEGER NOT NULL DEFAULT 1,
+         calling_ae TEXT NOT NULL,
+         peer TEXT NOT NULL,
+         description TEXT,
+         modality TEXT NOT NULL,
+         accession_number TEXT,
+         instances_received INTEGER NOT NULL DEFAULT 0,
+         slices_encoded INTEGER NOT NULL DEFAULT 0,
+         first_received_at INTEGER NOT NULL,
+         last_received_at INTEGER NOT NULL,
+         queued_at INTEGER,
+         finished_at INTEGER,
+         findings TEXT,
+         purged_at INTEGER
+     ) STRICT;
+     CREATE INDEX series_by_state ON series (state);
+
+     CREATE TABLE instances (
+         sop_instance TEXT PRIMARY KEY,
+         sop_class TEXT NOT NULL,
+         series TEXT,
+         quarantined TEXT,
+         received_at INTEGER NOT NULL,
+         bytes INTEGER NOT NULL,
+         calling_ae TEXT NOT NULL,
+         called_ae TEXT NOT NULL,
+         peer TEXT NOT NULL,
+         association INTEGER NOT NULL,
+         header TEXT
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX instances_by_series ON instances (series);
+     CREATE INDEX instances_quarantined ON instances (received_at) WHERE quarantined IS NOT NULL;
+
+     CREATE TABLE objects (
+         object TEXT PRIMARY KEY,
+         series TEXT NOT NULL,
+         revision INTEGER NOT NULL,
+         sop_class TEXT NOT NULL,
+         path BLOB NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX objects_by_series ON objects (series);
+
+     CREATE TABLE deliveries (
+         object TEXT NOT NULL REFERENCES objects (object),
+         destination TEXT NOT NULL,
+         state TEXT NOT NULL,
+         attempts INTEGER NOT NULL DEFAULT 0,
+         next_attempt_at INTEGER NOT NULL,
+         last_error TEXT,
+         delivered_at INTEGER,
+         PRIMARY KEY (object, destination)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX deliveries_waiting ON deliveries (next_attempt_at) WHERE state = 'waiting';",
+];
+
+/// What a file turned out to be.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Found {
+    Nothing,
+    /// A journal of this version.
+    Journal(u32),
+    /// A newer Hepar's journal, or another program's database.
+    NotOurs,
+}
+
+pub(super) const CURRENT: u32 = MIGRATIONS.len() as u32;
+
+pub(super) fn look(connection: &Connection) -> rusqlite::Result<Found> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let version = u32::try_from(pragma("user_version")?).ok();
+    Ok(match (pragma("application_id")?, version) {
+        (0, Some(0)) if tables == 0 => Found::Nothing,
+        (APPLICATION_ID, Some(version)) if version <= CURRENT => Found::Journal(version),
+        _ => Found::NotOurs,
+    })
+}
+
+/// Brings the schema from `version` to [`CURRENT`]; on failure it stays what it was.
+pub(super) fn migrate(connection: &mut Connection, version: u32) -> rusqlite::Result<()> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for migration in MIGRATIONS.iter().skip(version as usize) {
+        tx.execute_batch(migration)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", CURRENT)?;
+    tx.commit()
+}

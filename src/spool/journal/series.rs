@@ -1,0 +1,288 @@
+use std::{collections::BTreeMap, net::IpAddr};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::{
+    ChangeError, DeliveryRecord, DeliveryState, Durable, Journal, JournalError, ResultObject,
+    SeriesState,
+    columns::{Micros, Peer, json_of, maybe_time_of, peer_of, time_of},
+    deliveries::{deliveries_of, objects_of},
+};
+use crate::dicom::{AeTitle, Remedy, Uid};
+
+/// What is known of a series when its first instance arrives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSeries {
+    pub series: Uid,
+    pub study: Uid,
+    pub calling_ae: AeTitle,
+    pub peer: IpAddr,
+    pub description: Option<String>,
+    pub modality: String,
+    pub accession_number: Option<String>,
+}
+
+/// What the journal knows of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesRecord {
+    pub series: Uid,
+    pub study: Uid,
+    pub state: SeriesState,
+    /// Why it is ignored, refused or failed, in words for the page.
+    pub reason: Option<String>,
+    /// Who can change that.
+    pub remedy: Option<Remedy>,
+    /// How often segmenting began since the series was queued. A count of two after a restart
+    /// means that it may be this series that ends the process.
+    pub attempts: u32,
+    /// Number of the result being made or last made, from 1.
+    pub revision: u32,
+    pub calling_ae: AeTitle,
+    pub peer: IpAddr,
+    pub description: Option<String>,
+    pub modality: String,
+    pub accession_number: Option<String>,
+    pub instances_received: u32,
+    pub slices_encoded: u32,
+    pub first_received_at: Timestamp,
+    pub last_received_at: Timestamp,
+    pub queued_at: Option<Timestamp>,
+    /// When the state last became a settled one.
+    pub finished_at: Option<Timestamp>,
+    /// `result.json` of the last result.
+    pub findings: Option<serde_json::Value>,
+    /// The objects of the last result.
+    pub objects: Vec<ResultObject>,
+    /// Where they went, of all revisions, oldest first.
+    pub destinations: Vec<DeliveryRecord>,
+    /// When retention removed the files; only this record is left.
+    pub purged_at: Option<Timestamp>,
+}
+
+impl Journal {
+    /// The record of a series, made if this is its first instance.
+    pub fn open_series(
+        &self,
+        series: &NewSeries,
+        now: Timestamp,
+    ) -> Result<SeriesRecord, JournalError> {
+        self.write(Durable::Now, "open a series", |tx| {
+            tx.prepare_cached(
+                "INSERT INTO series (series, study, state, calling_ae, peer, description, modality,
+                     accession_number, first_received_at, last_received_at)
+                 VALUES (:series, :study, :state, :calling_ae, :peer, :description, :modality,
+                     :accession_number, :now, :now)
+                 ON CONFLICT (series) DO NOTHING",
+            )?
+            .execute(named_params! {
+                ":series": series.series,
+                ":study": series.study,
+                ":state": SeriesState::Receiving,
+                ":calling_ae": series.calling_ae,
+                ":peer": Peer(series.peer),
+                ":description": series.description,
+                ":modality": series.modality,
+                ":accession_number": series.accession_number,
+                ":now": Micros(now),
+            })?;
+            load(tx, &series.series)
+        })
+    }
+
+    /// How many instances of the series are on disk.
+    pub fn note_received(
+        &self,
+        series: &Uid,
+        instances: u32,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        self.write(Durable::Soon, "count received instances", |tx| {
+            tx.prepare_cached(
+                "UPDATE series SET instances_received = ?2, last_received_at = ?3, purged_at = NULL
+                 WHERE series = ?1",
+            )?
+            .execute((series, instances, Micros(now)))?;
+            Ok(())
+        })
+    }
+
+    /// How many slices the engine has encoded.
+    pub fn note_encoded(&self, series: &Uid, slices: u32) -> Result<(), JournalError> {
+        self.write(Durable::Soon, "count encoded slices", |tx| {
+            tx.prepare_cached("UPDATE series SET slices_encoded = ?2 WHERE series = ?1")?
+                .execute((series, slices))?;
+            Ok(())
+        })
+    }
+
+    /// Takes the series to `next` if the table of [`SeriesState::may_become`] has that step.
+    ///
+    /// The reason replaces the former one, and so does its absence.
+    pub fn advance(
+        &self,
+        series: &Uid,
+        next: SeriesState,
+        reason: Option<(&str, Remedy)>,
+        now: Timestamp,
+    ) -> Result<SeriesRecord, JournalError> {
+        self.write(Durable::Now, "advance a series", |tx| {
+            step(tx, series, next, reason, now)?;
+            load(tx, series)
+        })
+    }
+
+    /// A late slice came: the series is received again. A result that was made stays what it is,
+    /// and the next one gets a new revision; what was not yet sent of it never will be.
+    pub fn reopen(&self, series: &Uid, now: Timestamp) -> Result<SeriesRecord, JournalError> {
+        self.write(Durable::Now, "reopen a series", |tx| {
+            step(tx, series, SeriesState::Receiving, None, now)?;
+            tx.prepare_cached(
+                "UPDATE series SET revision = revision + 1
+                 WHERE series = ?1 AND revision IN
+                     (SELECT revision FROM objects WHERE objects.series = ?1)",
+            )?
+            .execute([series])?;
+            tx.prepare_cached(
+                "UPDATE deliveries SET state = ?2 WHERE state = ?3 AND object IN
+                     (SELECT object FROM objects WHERE series = ?1)",
+            )?
+            .execute((series, DeliveryState::Superseded, DeliveryState::Waiting))?;
+            load(tx, series)
+        })
+    }
+
+    pub fn series(&self, series: &Uid) -> Result<Option<SeriesRecord>, JournalError> {
+        self.read("look a series up", |db| {
+            let found = db
+                .prepare_cached("SELECT * FROM series WHERE series = ?1")?
+                .query_row([series], series_of)
+                .optional()?;
+            found.map(|record| complete(db, record)).transpose()
+        })
+    }
+
+    /// Series by first arrival, latest first.
+    pub fn recent(&self, limit: u32, offset: u32) -> Result<Vec<SeriesRecord>, JournalError> {
+        self.read("list recent series", |db| {
+            db.prepare_cached("SELECT * FROM series ORDER BY id DESC LIMIT ?1 OFFSET ?2")?
+                .query_map([limit, offset], series_of)?
+                .map(|record| complete(db, record?))
+                .collect()
+        })
+    }
+
+    /// All series in one of `states`, earliest arrival first.
+    pub fn in_states(&self, states: &[SeriesState]) -> Result<Vec<SeriesRecord>, JournalError> {
+        self.read("list series by state", |db| {
+            let mut select = db.prepare_cached("SELECT * FROM series WHERE state = ?1")?;
+            let mut found = Vec::new();
+            for state in states {
+                for record in select.query_map([state], |row| {
+                    Ok((row.get::<_, i64>("id")?, series_of(row)?))
+                })? {
+                    let (id, record) = record?;
+                    found.push((id, complete(db, record)?));
+                }
+            }
+            found.sort_by_key(|(id, _)| *id);
+            Ok(found.into_iter().map(|(_, record)| record).collect())
+        })
+    }
+
+    /// How many series are in each state; states without any are left out.
+    pub fn counts(&self) -> Result<BTreeMap<SeriesState, u64>, JournalError> {
+        self.read("count series", |db| {
+            db.prepare_cached("SELECT state, count(*) FROM series GROUP BY state")?
+                .query_map([], |row| {
+                    Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+                })?
+                .collect()
+        })
+    }
+}
+
+/// One step of the state machine, with what goes with it.
+pub(super) fn step(
+    tx: &Connection,
+    series: &Uid,
+    next: SeriesState,
+    reason: Option<(&str, Remedy)>,
+    now: Timestamp,
+) -> Result<(), ChangeError> {
+    let from: SeriesState = tx
+        .prepare_cached("SELECT state FROM series WHERE series = ?1")?
+        .query_row([series], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| JournalError::UnknownSeries(series.clone()))?;
+    if !from.may_become(next) {
+        let (series, to) = (series.clone(), next);
+        return Err(JournalError::NotAllowed { series, from, to }.into());
+    }
+    tx.prepare_cached(
+        "UPDATE series SET state = ?2, reason = ?3, remedy = ?4, finished_at = ?5 WHERE series = ?1",
+    )?
+    .execute((
+        series,
+        next,
+        reason.map(|(words, _)| words),
+        reason.map(|(_, remedy)| remedy),
+        next.is_settled().then_some(Micros(now)),
+    ))?;
+    match (from, next) {
+        // After a restart in mid-work the attempt still counts.
+        (SeriesState::Segmenting, SeriesState::Queued) => {}
+        (_, SeriesState::Queued) => {
+            tx.prepare_cached("UPDATE series SET attempts = 0, queued_at = ?2 WHERE series = ?1")?
+                .execute((series, Micros(now)))?;
+        }
+        (_, SeriesState::Segmenting) => {
+            tx.prepare_cached("UPDATE series SET attempts = attempts + 1 WHERE series = ?1")?
+                .execute([series])?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+pub(super) fn load(db: &Connection, series: &Uid) -> Result<SeriesRecord, ChangeError> {
+    let record = db
+        .prepare_cached("SELECT * FROM series WHERE series = ?1")?
+        .query_row([series], series_of)
+        .optional()?
+        .ok_or_else(|| JournalError::UnknownSeries(series.clone()))?;
+    Ok(complete(db, record)?)
+}
+
+fn complete(db: &Connection, mut record: SeriesRecord) -> rusqlite::Result<SeriesRecord> {
+    record.objects = objects_of(db, &record.series)?;
+    record.destinations = deliveries_of(db, &record.series)?;
+    Ok(record)
+}
+
+pub(super) fn series_of(row: &Row<'_>) -> rusqlite::Result<SeriesRecord> {
+    Ok(SeriesRecord {
+        series: row.get("series")?,
+        study: row.get("study")?,
+        state: row.get("state")?,
+        reason: row.get("reason")?,
+        remedy: row.get("remedy")?,
+        attempts: row.get("attempts")?,
+        revision: row.get("revision")?,
+        calling_ae: row.get("calling_ae")?,
+        peer: peer_of(row, "peer")?,
+        description: row.get("description")?,
+        modality: row.get("modality")?,
+        accession_number: row.get("accession_number")?,
+        instances_received: row.get("instances_received")?,
+        slices_encoded: row.get("slices_encoded")?,
+        first_received_at: time_of(row, "first_received_at")?,
+        last_received_at: time_of(row, "last_received_at")?,
+        queued_at: maybe_time_of(row, "queued_at")?,
+        finished_at: maybe_time_of(row, "finished_at")?,
+        findings: json_of(row, "findings")?,
+        objects: Vec::new(),
+        destinations: Vec::new(),
+        purged_at: maybe_time_of(row, "purged_at")?,
+    })
+}
