@@ -1,1 +1,156 @@
-//! The network runs here.
+//! The network runs.
+//!
+//! An engine computes a wrong mask as quietly as a right one, so none is trusted because it loaded:
+//! every one is [checked](check) against the bundle's golden output before the first patient, and
+//! its values are checked to be finite on every slice. What it is called and where it runs is what
+//! really happened, never what was asked for.
+//!
+//! The network is slice-wise: [`preprocess`] lays one slice as the bundle wants it, the encoder
+//! turns it into an [`Embedding`], the head turns that into [`Logits`]. [`Workers`] run jobs on
+//! threads that each own one engine.
+
+mod check;
+mod graph;
+mod interface;
+mod preprocess;
+mod schedule;
+#[cfg(test)]
+mod testing;
+mod tract;
+mod workers;
+
+use half::{f16, slice::HalfFloatSliceExt};
+use ndarray::Array3;
+use serde::{Deserialize, Serialize};
+
+pub use check::{Agreement, check};
+pub use graph::GraphError;
+pub use interface::InterfaceError;
+pub use preprocess::{Placement, preprocess};
+pub use workers::{EngineOptions, Pending, Urgency, Workers};
+
+use crate::dicom::Remedy;
+
+/// One network on one piece of hardware. `&mut` because scratch memory and device contexts are not
+/// shareable: each worker thread owns one.
+pub trait Engine: Send {
+    /// What runs, where.
+    fn info(&self) -> &EngineInfo;
+    fn encode(&mut self, image: &Image) -> Result<Embedding, EngineError>;
+    fn head(&mut self, embedding: &Embedding) -> Result<Logits, EngineError>;
+}
+
+/// What really runs: shown on the page and written into every result.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct EngineInfo {
+    /// "tract" or "onnxruntime".
+    pub name: String,
+    /// "CPU", "CUDA" or "TensorRT".
+    pub device: String,
+    /// Of the library.
+    pub version: String,
+}
+
+/// Which engine the configuration asks for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// The fastest that loads and passes the check.
+    #[default]
+    Auto,
+    TensorRt,
+    Cuda,
+    OnnxRuntime,
+    Tract,
+}
+
+/// One slice as the encoder takes it: `[1, 3, S, S]`, row-major, values 0 to 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    pub size: usize,
+    pub values: Vec<f32>,
+}
+
+/// What the encoder made of one slice, in half precision because hundreds wait for a head: one
+/// tensor per output of the encoder, in its order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    tensors: Vec<Vec<f16>>,
+}
+
+impl Embedding {
+    /// Memory held, bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.tensors
+            .iter()
+            .map(|t| t.len() * size_of::<f16>())
+            .sum()
+    }
+}
+
+/// `[class, row, column]` at the network's output resolution; finite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logits(pub Array3<f32>);
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("the bundle's graphs do not fit its manifest")]
+    Interface(#[from] InterfaceError),
+    #[error("{engine} cannot load {file}")]
+    Load {
+        engine: &'static str,
+        file: &'static str,
+        source: Cause,
+    },
+    #[error("{engine} failed in {step}")]
+    Run {
+        engine: &'static str,
+        step: &'static str,
+        source: Cause,
+    },
+    #[error("{engine} computed a value that is not finite in {step}")]
+    NotFinite {
+        engine: &'static str,
+        step: &'static str,
+    },
+    #[error("{engine} is wrong about the bundle's golden slice: {agreement}")]
+    Golden {
+        engine: String,
+        agreement: Agreement,
+    },
+    #[error("the engine's worker threads could not be started")]
+    Threads(#[source] std::io::Error),
+    #[error("the engine was stopped")]
+    Stopped,
+}
+
+impl EngineError {
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            // Stopping is the appliance's own doing; the series is queued again at boot.
+            Self::Stopped | Self::Threads(_) => Remedy::Wait,
+            Self::Interface(_)
+            | Self::Load { .. }
+            | Self::Run { .. }
+            | Self::NotFinite { .. }
+            | Self::Golden { .. } => Remedy::Service,
+        }
+    }
+}
+
+/// To half precision; a value beyond its range becomes infinite, which the check finds.
+fn to_half(values: &[f32]) -> Vec<f16> {
+    let mut half = vec![f16::ZERO; values.len()];
+    half.convert_from_f32_slice(values);
+    half
+}
+
+fn to_single(values: &[f16]) -> Vec<f32> {
+    let mut single = vec![0.0; values.len()];
+    values.convert_to_f32_slice(&mut single);
+    single
+}

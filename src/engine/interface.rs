@@ -1,0 +1,163 @@
+use super::graph::{Graph, GraphError, Port};
+use crate::model::{CLASSES, Manifest};
+
+/// The tensors that pass between encoder, cache and head, as the files declare them and the
+/// manifest agrees.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Interface {
+    /// `[1, 3, S, S]`.
+    pub image: Port,
+    /// What the encoder gives, in its order; what of it the head takes is cached.
+    pub encoded: Vec<Port>,
+    /// For each input of the head, which of `encoded` it takes.
+    pub head_takes: Vec<usize>,
+    /// `[1, classes, S / stride, S / stride]`.
+    pub logits: Port,
+}
+
+impl Interface {
+    pub(super) fn of(
+        encoder: &Graph,
+        head: &Graph,
+        manifest: &Manifest,
+    ) -> Result<Self, InterfaceError> {
+        let size = manifest.input.size;
+        let image = named("image", &[1, manifest.input.windows.len(), size, size]);
+        let side = size / manifest.output.stride;
+        let logits = named("logits", &[1, CLASSES, side, side]);
+
+        let in_encoder = |source| InterfaceError::Encoder { source };
+        let in_head = |source| InterfaceError::Head { source };
+        only(encoder.inputs().map_err(in_encoder)?, &image).map_err(in_encoder)?;
+        let encoded = encoder.outputs().map_err(in_encoder)?;
+        check_encoded(&encoded, size).map_err(in_encoder)?;
+        only(head.outputs().map_err(in_head)?, &logits).map_err(in_head)?;
+        let takes = head.inputs().map_err(in_head)?;
+        let head_takes = takes
+            .iter()
+            .map(|taken| encoded.iter().position(|given| given == taken))
+            .collect::<Option<Vec<_>>>()
+            .filter(|taken| !taken.is_empty())
+            .ok_or_else(|| in_head(ports(&takes, &encoded)))?;
+        Ok(Self {
+            image,
+            encoded,
+            head_takes,
+            logits,
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InterfaceError {
+    #[error("encoder.onnx")]
+    Encoder { source: GraphError },
+    #[error("head.onnx")]
+    Head { source: GraphError },
+}
+
+/// `embedding` at a quarter of the input is what makes it an encoder; `skip` at half, and `gate`,
+/// one row of numbers, may come with it.
+fn check_encoded(encoded: &[Port], size: usize) -> Result<(), GraphError> {
+    let fits = |port: &Port| match (&*port.name, &*port.shape) {
+        ("embedding", [1, channels, h, w]) => {
+            (1..=512).contains(channels) && [*h, *w] == [size / 4; 2]
+        }
+        ("skip", [1, channels, h, w]) => (1..=128).contains(channels) && [*h, *w] == [size / 2; 2],
+        ("gate", [1, values]) => (1..=4096).contains(values),
+        _ => false,
+    };
+    let has_embedding = encoded.iter().any(|port| port.name == "embedding");
+    let distinct = encoded.len() <= 3
+        && (1..encoded.len()).all(|i| encoded[..i].iter().all(|p| p.name != encoded[i].name));
+    if has_embedding && distinct && encoded.iter().all(fits) {
+        return Ok(());
+    }
+    let expected = format!(
+        "embedding [1, E, {q}, {q}], optionally skip [1, K, {h}, {h}] and gate [1, G]",
+        q = size / 4,
+        h = size / 2
+    );
+    Err(GraphError::Ports {
+        found: listed(encoded),
+        expected,
+    })
+}
+
+fn only(found: Vec<Port>, expected: &Port) -> Result<(), GraphError> {
+    if found == [expected.clone()] {
+        return Ok(());
+    }
+    Err(ports(&found, std::slice::from_ref(expected)))
+}
+
+fn ports(found: &[Port], expected: &[Port]) -> GraphError {
+    GraphError::Ports {
+        found: listed(found),
+        expected: listed(expected),
+    }
+}
+
+fn listed(ports: &[Port]) -> String {
+    let all: Vec<_> = ports
+        .iter()
+        .map(|port| format!("{} {:?}", port.name, port.shape))
+        .collect();
+    all.join(", ")
+}
+
+fn named(name: &str, shape: &[usize]) -> Port {
+    Port {
+        name: name.to_owned(),
+        shape: shape.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tract_onnx::pb::ModelProto;
+
+    use super::*;
+    use crate::engine::testing::{self, value};
+
+    fn interface(encoder: &ModelProto, head: &ModelProto) -> Result<Interface, InterfaceError> {
+        let parse = |model| Graph::parse(&testing::encode(model)).unwrap();
+        Interface::of(&parse(encoder), &parse(head), &testing::bundle().manifest)
+    }
+
+    fn cause(error: InterfaceError) -> String {
+        std::error::Error::source(&error).unwrap().to_string()
+    }
+
+    #[test]
+    fn the_head_takes_what_it_names_of_what_the_encoder_gives() {
+        let interface = interface(&testing::encoder(), &testing::head()).unwrap();
+        let names: Vec<_> = interface.encoded.iter().map(|port| &*port.name).collect();
+        assert_eq!(names, ["embedding", "skip"]);
+        assert_eq!(interface.head_takes, [1]);
+    }
+
+    #[test]
+    fn shapes_that_disagree_with_the_manifest_are_refused() {
+        let mut encoder = testing::encoder();
+        encoder.graph.as_mut().unwrap().input[0] = value("image", &[1, 3, 64, 64]);
+        let error = cause(interface(&encoder, &testing::head()).unwrap_err());
+        assert!(
+            error.contains("image [1, 3, 64, 64], expected image [1, 3, 32, 32]"),
+            "{error}"
+        );
+
+        let mut head = testing::head();
+        head.graph.as_mut().unwrap().output[0] = value("logits", &[1, 2, 16, 16]);
+        let error = cause(interface(&testing::encoder(), &head).unwrap_err());
+        assert!(error.contains("expected logits [1, 3, 16, 16]"), "{error}");
+    }
+
+    #[test]
+    fn a_head_for_another_encoder_is_refused() {
+        let mut head = testing::head();
+        head.graph.as_mut().unwrap().input[0] = value("skip", &[1, 8, 16, 16]);
+        let error = cause(interface(&testing::encoder(), &head).unwrap_err());
+        assert!(error.contains("skip [1, 8, 16, 16]"), "{error}");
+    }
+}

@@ -1,0 +1,207 @@
+//! tract: pure Rust, on any CPU, always there.
+//!
+//! int8 weights are unpacked to f32 once, when the file is loaded; activation quantisation is taken
+//! out, because tract computes in f32 either way. One optimised plan is shared by all workers, each
+//! of which is one thread: two single-thread workers finish more slices than one worker with two.
+
+use std::sync::Arc;
+
+use ndarray::Array3;
+use tract_onnx::{
+    prelude::{Framework, InferenceModelExt, IntoRunnable, TValue, Tensor, TractResult},
+    tract_core::model::typed::{TypedSimplePlan, TypedSimpleState},
+};
+
+use super::{
+    Embedding, Engine, EngineError, EngineInfo, Image, Logits,
+    graph::Graph,
+    interface::{Interface, InterfaceError},
+    to_half, to_single,
+};
+use crate::model::Bundle;
+
+/// A bundle, optimised for this CPU, to be shared by any number of engines.
+pub(super) struct Plans {
+    encoder: Arc<TypedSimplePlan>,
+    head: Arc<TypedSimplePlan>,
+    interface: Arc<Interface>,
+}
+
+const NAME: &str = "tract";
+/// Of the crate in Cargo.lock; it does not export its version.
+const VERSION: &str = env!("HEPAR_TRACT_VERSION");
+
+impl Plans {
+    pub(super) fn load(bundle: &Bundle) -> Result<Self, EngineError> {
+        let encoder =
+            Graph::parse(&bundle.encoder).map_err(|source| InterfaceError::Encoder { source })?;
+        let head = Graph::parse(&bundle.head).map_err(|source| InterfaceError::Head { source })?;
+        let interface = Interface::of(&encoder, &head, &bundle.manifest)?;
+        Ok(Self {
+            encoder: optimise(encoder, "encoder.onnx")?,
+            head: optimise(head, "head.onnx")?,
+            interface: Arc::new(interface),
+        })
+    }
+
+    pub(super) fn engine(&self) -> Result<TractEngine, EngineError> {
+        let spawn =
+            |plan: &Arc<TypedSimplePlan>, step| plan.spawn().map_err(|error| failed(step, error));
+        Ok(TractEngine {
+            info: EngineInfo {
+                name: NAME.to_owned(),
+                device: "CPU".to_owned(),
+                version: VERSION.to_owned(),
+            },
+            encoder: spawn(&self.encoder, ENCODER)?,
+            head: spawn(&self.head, HEAD)?,
+            interface: Arc::clone(&self.interface),
+        })
+    }
+}
+
+fn optimise(graph: Graph, file: &'static str) -> Result<Arc<TypedSimplePlan>, EngineError> {
+    let model = graph.without_activation_quantisation().into_model();
+    let optimised = || -> TractResult<_> {
+        tract_onnx::onnx()
+            .model_for_proto_model(&model)?
+            .into_optimized()?
+            .into_runnable()
+    };
+    optimised().map_err(|error| EngineError::Load {
+        engine: NAME,
+        file,
+        source: error.into(),
+    })
+}
+
+pub(super) struct TractEngine {
+    info: EngineInfo,
+    encoder: TypedSimpleState,
+    head: TypedSimpleState,
+    interface: Arc<Interface>,
+}
+
+const ENCODER: &str = "the encoder";
+const HEAD: &str = "the head";
+
+impl Engine for TractEngine {
+    fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    fn encode(&mut self, image: &Image) -> Result<Embedding, EngineError> {
+        let input = tensor(&self.interface.image.shape, &image.values, ENCODER)?;
+        let outputs = run(&mut self.encoder, vec![input], ENCODER)?;
+        let tensors = outputs
+            .iter()
+            .map(|output| values(output, ENCODER).map(to_half))
+            .collect::<Result<_, _>>()?;
+        Ok(Embedding { tensors })
+    }
+
+    fn head(&mut self, embedding: &Embedding) -> Result<Logits, EngineError> {
+        let Interface {
+            encoded,
+            head_takes,
+            logits,
+            ..
+        } = &*self.interface;
+        let inputs = head_takes
+            .iter()
+            .map(|&taken| {
+                let single = to_single(&embedding.tensors[taken]);
+                tensor(&encoded[taken].shape, &single, HEAD)
+            })
+            .collect::<Result<_, _>>()?;
+        let shape = [logits.shape[1], logits.shape[2], logits.shape[3]];
+        let outputs = run(&mut self.head, inputs, HEAD)?;
+        let computed = values(&outputs[0], HEAD)?;
+        Array3::from_shape_vec(shape, computed.to_vec())
+            .map(Logits)
+            .map_err(|error| failed(HEAD, error.into()))
+    }
+}
+
+fn run(
+    state: &mut TypedSimpleState,
+    inputs: Vec<TValue>,
+    step: &'static str,
+) -> Result<Vec<TValue>, EngineError> {
+    let outputs = state.run(inputs.into_iter().collect());
+    outputs
+        .map(tract_onnx::prelude::TVec::into_vec)
+        .map_err(|error| failed(step, error))
+}
+
+fn tensor(shape: &[usize], values: &[f32], step: &'static str) -> Result<TValue, EngineError> {
+    Tensor::from_shape(shape, values)
+        .map(TValue::from)
+        .map_err(|error| failed(step, error))
+}
+
+fn values<'a>(tensor: &'a TValue, step: &'static str) -> Result<&'a [f32], EngineError> {
+    let values = tensor
+        .try_as_plain_ram()
+        .and_then(|plain| plain.as_slice::<f32>())
+        .map_err(|error| failed(step, error))?;
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(values);
+    }
+    Err(EngineError::NotFinite { engine: NAME, step })
+}
+
+fn failed(step: &'static str, error: tract_onnx::prelude::TractError) -> EngineError {
+    EngineError::Run {
+        engine: NAME,
+        step,
+        source: error.into(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
+mod tests {
+    use super::*;
+    use crate::engine::{check, testing};
+
+    #[test]
+    fn the_network_computes_what_its_weights_say() {
+        let bundle = testing::bundle();
+        let mut engine = Plans::load(&bundle).unwrap().engine().unwrap();
+        let agreement = check(&mut engine, &bundle).unwrap();
+        // Half precision between encoder and head, values up to 1.
+        assert!(agreement.max_abs_error < 2e-3, "{agreement}");
+        assert_eq!(agreement.label_disagreement, 0.0);
+    }
+
+    #[test]
+    fn a_bundle_whose_golden_output_is_missed_is_not_used() {
+        let mut bundle = testing::bundle();
+        bundle.golden.logits[7] += 0.5;
+        let mut engine = Plans::load(&bundle).unwrap().engine().unwrap();
+        let error = check(&mut engine, &bundle).unwrap_err();
+        assert!(
+            error.to_string().contains("logits off by up to 0.5"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_is_an_error_and_not_a_mask() {
+        let bundle = testing::bundle();
+        let mut engine = Plans::load(&bundle).unwrap().engine().unwrap();
+        let mut image = Image {
+            size: testing::SIZE,
+            values: bundle.golden.image,
+        };
+        image.values[100] = f32::NAN;
+        let error = engine.encode(&image).unwrap_err();
+        assert!(matches!(error, EngineError::NotFinite { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_linked_crate() {
+        assert!(VERSION.starts_with("0."), "{VERSION}");
+    }
+}

@@ -1,0 +1,276 @@
+use std::{
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    Engine, EngineChoice, EngineError, EngineInfo, check,
+    schedule::{DEPTH, Schedule},
+    tract,
+};
+use crate::{dicom::Uid, model::Bundle};
+
+pub use super::schedule::Urgency;
+
+/// Threads that each own one engine, and the jobs waiting for them.
+///
+/// Dedicated threads, not the runtime's blocking pool: an engine is made, used and dropped on one
+/// thread, and the number of threads is the number of cores, never more. A job is whatever needs an
+/// engine or a core: decoding and encoding a slice, the head, the mask of a slice.
+pub struct Workers {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    info: EngineInfo,
+}
+
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    pub choice: EngineChoice,
+    /// ONNX Runtime's shared library; without it only tract can run.
+    pub onnxruntime_library: Option<PathBuf>,
+    /// Worker threads on a CPU; at least one is started.
+    pub workers: usize,
+}
+
+impl Default for EngineOptions {
+    /// tract on every core.
+    fn default() -> Self {
+        Self {
+            choice: EngineChoice::Auto,
+            onnxruntime_library: None,
+            workers: thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// What a job will give: `.await` it, or `.blocking_recv()`. An error means that the workers were
+/// stopped before the job ran.
+pub type Pending<T> = oneshot::Receiver<T>;
+
+type Job = Box<dyn FnOnce(&mut dyn Engine) + Send>;
+
+struct Shared {
+    state: Mutex<State>,
+    /// A job came, or the workers are to stop.
+    work: Condvar,
+    /// A job was taken.
+    room: Condvar,
+}
+
+struct State {
+    schedule: Schedule<Job>,
+    stopping: bool,
+}
+
+impl Workers {
+    /// Loads the bundle, checks the engine against its golden slice and starts the threads.
+    pub fn start(bundle: &Bundle, options: &EngineOptions) -> Result<Self, EngineError> {
+        let engines = engines(bundle, options)?;
+        let info = engines[0].info().clone();
+        let mut workers = Self {
+            shared: Arc::new(Shared::new()),
+            threads: Vec::new(),
+            info,
+        };
+        for (number, mut engine) in engines.into_iter().enumerate() {
+            let shared = Arc::clone(&workers.shared);
+            let thread = thread::Builder::new()
+                .name(format!("engine-{number}"))
+                .spawn(move || shared.work(&mut *engine));
+            // Dropping `workers` stops the threads that did start.
+            workers.threads.push(thread.map_err(EngineError::Threads)?);
+        }
+        Ok(workers)
+    }
+
+    #[must_use]
+    pub fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    /// How many jobs run at once.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Queues a job of a series.
+    ///
+    /// Blocks while that series has its full share waiting, so never call it on the async runtime.
+    /// Other series are not held back.
+    pub fn submit<T: Send + 'static>(
+        &self,
+        series: &Uid,
+        urgency: Urgency,
+        job: impl FnOnce(&mut dyn Engine) -> T + Send + 'static,
+    ) -> Pending<T> {
+        let (reply, pending) = oneshot::channel();
+        let mut job: Job = Box::new(move |engine| {
+            // The asker may have gone; the result is then simply unwanted.
+            let _ = reply.send(job(engine));
+        });
+        let mut state = self.shared.lock();
+        while !state.stopping {
+            match state.schedule.push(series, urgency, job) {
+                Ok(()) => {
+                    self.shared.work.notify_one();
+                    break;
+                }
+                Err(refused) => job = refused,
+            }
+            state = wait(&self.shared.room, state);
+        }
+        pending
+    }
+
+    /// How many jobs of one series may wait before [`Self::submit`] blocks.
+    pub const DEPTH: usize = DEPTH;
+}
+
+impl Drop for Workers {
+    /// Finishes the jobs in hand and forgets the others.
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.stopping = true;
+        state.schedule.clear();
+        drop(state);
+        self.shared.work.notify_all();
+        self.shared.room.notify_all();
+        for thread in self.threads.drain(..) {
+            // A panicked job has already been reported by the panic itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                schedule: Schedule::new(),
+                stopping: false,
+            }),
+            work: Condvar::new(),
+            room: Condvar::new(),
+        }
+    }
+
+    /// The life of one worker thread.
+    fn work(&self, engine: &mut dyn Engine) {
+        while let Some(job) = self.next() {
+            job(engine);
+        }
+    }
+
+    /// Waits for a job; `None` once stopping.
+    fn next(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if state.stopping {
+                return None;
+            }
+            if let Some(job) = state.schedule.pop() {
+                self.room.notify_all();
+                return Some(job);
+            }
+            state = wait(&self.work, state);
+        }
+    }
+
+    /// Jobs run outside the lock, so a panicking job leaves the schedule whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    condition
+        .wait(state)
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One engine per worker, of the kind that was asked for, each loaded and the first one checked.
+fn engines(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<Box<dyn Engine>>, EngineError> {
+    let plans = tract::Plans::load(bundle)?;
+    let mut engines = Vec::new();
+    for _ in 0..options.workers.max(1) {
+        engines.push(Box::new(plans.engine()?) as Box<dyn Engine>);
+    }
+    let agreement = check(&mut *engines[0], bundle)?;
+    tracing::info!(engine = %engines[0].info().name, %agreement, "engine passed its check");
+    Ok(engines)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::engine::{Image, testing};
+
+    fn workers(count: usize) -> Workers {
+        let options = EngineOptions {
+            workers: count,
+            ..EngineOptions::default()
+        };
+        Workers::start(&testing::bundle(), &options).unwrap()
+    }
+
+    fn series() -> Uid {
+        Uid::parse("1.2.3").unwrap()
+    }
+
+    #[test]
+    fn jobs_run_on_workers_that_agree_to_the_last_bit() {
+        let (workers, bundle) = (workers(2), testing::bundle());
+        let (image, size) = (bundle.golden.image, bundle.manifest.input.size);
+        let pending: Vec<_> = (0..8)
+            .map(|_| {
+                let image = Image {
+                    size,
+                    values: image.clone(),
+                };
+                workers.submit(&series(), Urgency::Live, move |engine| {
+                    let embedding = engine.encode(&image)?;
+                    engine.head(&embedding)
+                })
+            })
+            .collect();
+        let logits: Vec<_> = pending
+            .into_iter()
+            .map(|pending| pending.blocking_recv().unwrap().unwrap())
+            .collect();
+        assert!(logits.iter().all(|other| *other == logits[0]));
+    }
+
+    #[test]
+    fn stopping_finishes_the_job_in_hand_and_forgets_the_rest() {
+        let workers = workers(1);
+        let (started, running) = mpsc::channel();
+        let (finish, told) = mpsc::channel::<()>();
+        let in_hand = workers.submit(&series(), Urgency::Live, move |_| {
+            started.send(()).unwrap();
+            let _ = told.recv();
+            7
+        });
+        let waiting = workers.submit(&series(), Urgency::Live, |_| 8);
+        running.recv().unwrap();
+        let stopper = thread::spawn(move || drop(workers));
+        // Dropping forgets the waiting job at once, while the first still runs.
+        assert!(waiting.blocking_recv().is_err());
+        finish.send(()).unwrap();
+        stopper.join().unwrap();
+        assert_eq!(in_hand.blocking_recv(), Ok(7));
+    }
+
+    #[test]
+    fn a_bundle_that_fails_its_check_starts_nothing() {
+        let mut bundle = testing::bundle();
+        bundle.golden.logits[0] += 1.0;
+        let error = Workers::start(&bundle, &EngineOptions::default()).err();
+        assert!(matches!(error, Some(EngineError::Golden { .. })));
+    }
+}
