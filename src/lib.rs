@@ -39,6 +39,7 @@
 //! hands values across.
 
 pub mod association;
+pub mod config;
 pub mod deliver;
 pub mod device;
 pub mod dicom;

@@ -1,0 +1,97 @@
+//! What the running parts say of themselves.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::dicom::Uid;
+
+/// Which engine runs which model, as the page and `/api/status` name it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EngineFacts {
+    pub name: String,
+    /// The provider and hardware that really run.
+    pub device: String,
+    /// Name and version of the model bundle.
+    pub model: String,
+    pub version: String,
+}
+
+/// How a destination answered last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DestinationFacts {
+    pub last_success: Option<Timestamp>,
+    /// Since when it has been failing, and the latest reason; `None` while it works.
+    pub failing: Option<(Timestamp, String)>,
+}
+
+/// Everything that is not in the journal.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Facts {
+    /// Why instances cannot be received and kept; `None`: they can.
+    pub not_receiving: Option<String>,
+    /// `Err`: why nothing can be segmented (receive and keep only).
+    pub engine: Option<Result<EngineFacts, String>>,
+    /// What happened at start-up that a person should know (a journal set aside, say).
+    pub notices: Vec<String>,
+    /// Slices encoded so far of series in work.
+    pub slices_encoded: BTreeMap<Uid, u32>,
+    pub destinations: BTreeMap<String, DestinationFacts>,
+    pub disk_free_bytes: u64,
+    pub disk_total_bytes: u64,
+    pub associations: usize,
+    /// Instances whose UID was here already with other bytes, by sender.
+    pub contradicted: BTreeMap<String, u64>,
+    /// Callers turned away, by reason.
+    pub refused_callers: BTreeMap<String, u64>,
+}
+
+/// Where parts pin their facts; whoever watches is told that something changed.
+#[derive(Debug)]
+pub struct FactsBoard {
+    facts: Mutex<Facts>,
+    changed: watch::Sender<u64>,
+}
+
+impl Default for FactsBoard {
+    fn default() -> Self {
+        Self {
+            facts: Mutex::default(),
+            changed: watch::Sender::new(0),
+        }
+    }
+}
+
+impl FactsBoard {
+    fn lock(&self) -> MutexGuard<'_, Facts> {
+        // A panic elsewhere must not blind the page.
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the facts and tells the watchers.
+    pub fn pin(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.lock());
+        self.touch();
+    }
+
+    /// Tells the watchers that the journal changed.
+    pub fn touch(&self) {
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    #[must_use]
+    pub fn read(&self) -> Facts {
+        self.lock().clone()
+    }
+
+    /// Changes whenever a fact or the journal does.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}

@@ -1,0 +1,237 @@
+//! The HTTP server. Reads the journal off the async runtime; answers nothing that changes state.
+
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+
+use askama::Template;
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{
+        Html, IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+    routing::get,
+};
+use tokio::net::TcpListener;
+use tokio_stream::{StreamExt, wrappers::WatchStream};
+use tokio_util::sync::CancellationToken;
+use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
+
+use super::{
+    facts::FactsBoard,
+    metrics::MetricsHandle,
+    page::{SeriesPage, StatusPage},
+    snapshot::{SeriesView, Snapshot},
+};
+use crate::{
+    dicom::Uid,
+    spool::journal::{Journal, JournalError},
+};
+
+/// What the pages are made from.
+pub struct Pages {
+    /// The box's name.
+    pub name: String,
+    pub anyone_may_send: bool,
+    pub journal: Arc<Journal>,
+    pub facts: Arc<FactsBoard>,
+    pub metrics: Option<MetricsHandle>,
+    /// Where `{series}.{revision}.seg.dcm`, `.result.json` and `.preview.png` lie.
+    pub results: PathBuf,
+}
+
+/// The page is redrawn at most this often, however fast slices arrive.
+const REDRAW: Duration = Duration::from_millis(250);
+
+/// Serves the page on `listener` until `stop`.
+pub async fn serve(
+    listener: TcpListener,
+    pages: Arc<Pages>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let header = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+    };
+    let router = Router::new()
+        .route("/", get(status_page))
+        .route("/series/{id}", get(series_page))
+        .route("/series/{id}/seg.dcm", get(seg))
+        .route("/series/{id}/result.json", get(result_json))
+        .route("/series/{id}/preview.png", get(preview))
+        .route("/api/status", get(api_status))
+        .route("/api/events", get(events))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/assets/style.css", get(style))
+        .route("/assets/page.js", get(script))
+        .layer(CompressionLayer::new())
+        .layer(header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ))
+        .layer(header(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .with_state(pages);
+    let server = axum::serve(listener, router).into_future();
+    // A browser holds its event stream open for ever, so stopping does not wait for connections.
+    tokio::select! {
+        ended = server => ended,
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+type Shared = State<Arc<Pages>>;
+
+/// Why a request cannot be answered.
+#[derive(Debug, thiserror::Error)]
+enum PageError {
+    #[error("no such series")]
+    NoSuchSeries,
+    #[error("this series has no such result")]
+    NoResult,
+    #[error("the journal could not be read")]
+    Journal(#[from] JournalError),
+    #[error("the page could not be made")]
+    Template(#[from] askama::Error),
+    #[error("the request was interrupted")]
+    Interrupted,
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::NoSuchSeries | Self::NoResult => StatusCode::NOT_FOUND,
+            Self::Journal(_) | Self::Template(_) | Self::Interrupted => {
+                tracing::error!(error = &self as &dyn std::error::Error, "page not made");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        (status, format!("{self}\n")).into_response()
+    }
+}
+
+/// Runs `read` where blocking is allowed.
+async fn off_runtime<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, PageError> + Send + 'static,
+) -> Result<T, PageError> {
+    let read = tokio::task::spawn_blocking(read);
+    read.await.map_err(|_| PageError::Interrupted)?
+}
+
+async fn snapshot(pages: Arc<Pages>) -> Result<Snapshot, PageError> {
+    off_runtime(move || {
+        let facts = pages.facts.read();
+        let taken = Snapshot::take(&pages.name, pages.anyone_may_send, facts, &pages.journal);
+        Ok(taken?)
+    })
+    .await
+}
+
+async fn status_page(State(pages): Shared) -> Result<Html<String>, PageError> {
+    let snapshot = snapshot(pages).await?;
+    let page = StatusPage {
+        snapshot: &snapshot,
+    };
+    Ok(Html(page.render()?))
+}
+
+async fn api_status(State(pages): Shared) -> Result<Json<Snapshot>, PageError> {
+    Ok(Json(snapshot(pages).await?))
+}
+
+async fn series_page(
+    State(pages): Shared,
+    Path(id): Path<String>,
+) -> Result<Html<String>, PageError> {
+    off_runtime(move || {
+        let series = Uid::parse(&id).map_err(|_| PageError::NoSuchSeries)?;
+        let record = pages
+            .journal
+            .series(&series)?
+            .ok_or(PageError::NoSuchSeries)?;
+        let view = SeriesView::new(record, &pages.facts.read());
+        let findings = view.findings.as_ref();
+        let findings = findings.map_or(String::new(), |value| format!("{value:#}"));
+        let page = SeriesPage {
+            name: &pages.name,
+            series: &view,
+            findings: &findings,
+        };
+        Ok(Html(page.render()?))
+    })
+    .await
+}
+
+/// The newest revision of one of a series' result files.
+async fn result_file(
+    pages: Arc<Pages>,
+    id: String,
+    extension: &'static str,
+    content_type: &'static str,
+) -> Result<Response, PageError> {
+    off_runtime(move || {
+        let series = Uid::parse(&id).map_err(|_| PageError::NoSuchSeries)?;
+        let record = pages
+            .journal
+            .series(&series)?
+            .ok_or(PageError::NoSuchSeries)?;
+        let name = format!("{series}.{}.{extension}", record.revision);
+        let bytes = std::fs::read(pages.results.join(name)).map_err(|_| PageError::NoResult)?;
+        Ok(([(header::CONTENT_TYPE, content_type)], bytes).into_response())
+    })
+    .await
+}
+
+async fn seg(State(pages): Shared, Path(id): Path<String>) -> Result<Response, PageError> {
+    result_file(pages, id, "seg.dcm", "application/dicom").await
+}
+
+async fn result_json(State(pages): Shared, Path(id): Path<String>) -> Result<Response, PageError> {
+    result_file(pages, id, "result.json", "application/json").await
+}
+
+async fn preview(State(pages): Shared, Path(id): Path<String>) -> Result<Response, PageError> {
+    result_file(pages, id, "preview.png", "image/png").await
+}
+
+async fn events(
+    State(pages): Shared,
+) -> Sse<impl tokio_stream::Stream<Item = Result<Event, Infallible>>> {
+    let changes = WatchStream::from_changes(pages.facts.watch());
+    let events = changes
+        .throttle(REDRAW)
+        .map(|version| Ok(Event::default().event("changed").data(version.to_string())));
+    Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+async fn metrics(State(pages): Shared) -> Response {
+    match &pages.metrics {
+        Some(handle) => handle.render().into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn readyz(State(pages): Shared) -> Response {
+    match pages.facts.read().not_receiving {
+        None => "ready\n".into_response(),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    }
+}
+
+async fn style() -> impl IntoResponse {
+    let css = include_str!("assets/style.css");
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], css)
+}
+
+async fn script() -> impl IntoResponse {
+    let js = include_str!("assets/page.js");
+    (
+        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
+        js,
+    )
+}

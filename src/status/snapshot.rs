@@ -1,0 +1,254 @@
+//! One consistent picture of the appliance, for the page and for `/api/status`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::facts::{DestinationFacts, EngineFacts, Facts};
+use crate::{
+    dicom::{Remedy, Uid},
+    spool::journal::{DeliveryState, Journal, JournalError, SeriesRecord, SeriesState},
+};
+
+/// Everything the page shows. The field names are an interface: others parse them.
+#[derive(Debug, Serialize)]
+pub struct Snapshot {
+    pub name: String,
+    pub version: &'static str,
+    /// Whether instances can be received and kept.
+    pub ready: bool,
+    pub light: Light,
+    /// The traffic light in words.
+    pub headline: String,
+    pub notices: Vec<String>,
+    pub anyone_may_send: bool,
+    pub engine: Option<EngineFacts>,
+    pub series: Vec<SeriesView>,
+    pub counts: BTreeMap<SeriesState, u64>,
+    pub destinations: BTreeMap<String, DestinationFacts>,
+    pub refused_callers: BTreeMap<String, u64>,
+    pub disk: Disk,
+    pub board: BTreeMap<String, f64>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Light {
+    Green,
+    Amber,
+    Red,
+}
+
+impl Light {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Red => "red",
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct Disk {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// One series, in the words and numbers a technician needs.
+#[derive(Debug, Serialize)]
+pub struct SeriesView {
+    pub id: Uid,
+    pub state: SeriesState,
+    pub reason: Option<String>,
+    pub remedy: Option<Remedy>,
+    pub calling_ae: String,
+    pub description: Option<String>,
+    pub accession_number: Option<String>,
+    pub instances_received: u32,
+    pub slices_encoded: u32,
+    pub received_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+    /// Last slice durable to SEG durable.
+    pub seconds_to_seg: Option<f64>,
+    pub destinations: Vec<DeliveryView>,
+    pub lesions: Option<usize>,
+    pub liver_ml: Option<f64>,
+    pub tumour_ml: Option<f64>,
+    /// The whole `result.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub findings: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct DeliveryView {
+    pub name: String,
+    pub state: DeliveryState,
+    pub attempts: u32,
+    pub last_error: Option<String>,
+}
+
+impl SeriesView {
+    #[must_use]
+    pub fn new(record: SeriesRecord, facts: &Facts) -> Self {
+        let number = |key: &str| record.findings.as_ref()?.get(key)?.as_f64();
+        let lesions = record
+            .findings
+            .as_ref()
+            .and_then(|f| f.get("lesions")?.as_array());
+        let encoded = facts.slices_encoded.get(&record.series).copied();
+        Self {
+            lesions: lesions.map(Vec::len),
+            liver_ml: number("liver_ml"),
+            tumour_ml: number("tumour_ml"),
+            seconds_to_seg: number("seconds_to_seg"),
+            slices_encoded: encoded.unwrap_or(record.slices_encoded),
+            id: record.series,
+            state: record.state,
+            reason: record.reason,
+            remedy: record.remedy,
+            calling_ae: record.calling_ae.to_string(),
+            description: record.description,
+            accession_number: record.accession_number,
+            instances_received: record.instances_received,
+            received_at: record.first_received_at,
+            finished_at: record.finished_at,
+            destinations: record
+                .destinations
+                .into_iter()
+                .map(|delivery| DeliveryView {
+                    name: delivery.destination,
+                    state: delivery.state,
+                    attempts: delivery.attempts,
+                    last_error: delivery.last_error,
+                })
+                .collect(),
+            findings: record.findings,
+        }
+    }
+}
+
+/// How many series the page and `/api/status` list.
+const RECENT: u32 = 50;
+
+impl Snapshot {
+    /// Reads the journal once; call it off the async runtime.
+    pub fn take(
+        name: &str,
+        anyone_may_send: bool,
+        facts: Facts,
+        journal: &Journal,
+    ) -> Result<Self, JournalError> {
+        let recent = journal.recent(RECENT, 0)?;
+        let series: Vec<_> = recent
+            .into_iter()
+            .map(|record| SeriesView {
+                findings: None,
+                ..SeriesView::new(record, &facts)
+            })
+            .collect();
+        let counts = journal.counts()?;
+        let waiting = counts.get(&SeriesState::Delivering).copied().unwrap_or(0);
+        let (light, headline) = headline(&facts, waiting);
+        Ok(Self {
+            name: name.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            ready: facts.not_receiving.is_none(),
+            light,
+            headline,
+            notices: facts.notices,
+            anyone_may_send,
+            engine: facts.engine.and_then(Result::ok),
+            series,
+            counts,
+            destinations: facts.destinations,
+            refused_callers: facts.refused_callers,
+            disk: Disk {
+                free_bytes: facts.disk_free_bytes,
+                total_bytes: facts.disk_total_bytes,
+            },
+            board: BTreeMap::new(),
+        })
+    }
+}
+
+/// The worst thing first: what cannot be received is lost to the department, what cannot be
+/// segmented or sent is only late.
+fn headline(facts: &Facts, waiting: u64) -> (Light, String) {
+    if let Some(reason) = &facts.not_receiving {
+        return (Light::Red, format!("Not receiving: {reason}"));
+    }
+    match &facts.engine {
+        None => {
+            return (
+                Light::Amber,
+                "Receiving; the model is being loaded".to_owned(),
+            );
+        }
+        Some(Err(reason)) => {
+            return (Light::Red, format!("Receiving, not segmenting: {reason}"));
+        }
+        Some(Ok(_)) => {}
+    }
+    let failing = facts.destinations.iter().find_map(|(name, destination)| {
+        let (since, reason) = destination.failing.as_ref()?;
+        Some((name, since, reason))
+    });
+    if let Some((name, since, reason)) = failing {
+        let since = since
+            .to_zoned(jiff::tz::TimeZone::system())
+            .strftime("%H:%M");
+        let results = if waiting == 1 {
+            "1 result waits"
+        } else {
+            &format!("{waiting} results wait")
+        };
+        return (
+            Light::Amber,
+            format!("{name}: {reason}, since {since}; {results}, none lost"),
+        );
+    }
+    (Light::Green, "Ready".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn working() -> Facts {
+        Facts {
+            engine: Some(Ok(EngineFacts {
+                name: "tract".to_owned(),
+                device: "cpu".to_owned(),
+                model: "liver-tumour".to_owned(),
+                version: "1".to_owned(),
+            })),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn the_light_is_as_bad_as_the_worst_part_and_says_why() {
+        let mut facts = working();
+        assert_eq!(headline(&facts, 0), (Light::Green, "Ready".to_owned()));
+
+        let failing = Some((Timestamp::UNIX_EPOCH, "could not reach PACS".to_owned()));
+        let destination = DestinationFacts {
+            failing,
+            ..Default::default()
+        };
+        facts.destinations.insert("pacs".to_owned(), destination);
+        let (light, words) = headline(&facts, 3);
+        assert_eq!(light, Light::Amber);
+        assert!(words.contains("could not reach PACS") && words.contains("3 results wait"));
+
+        facts.engine = Some(Err("the golden check failed".to_owned()));
+        let (light, words) = headline(&facts, 3);
+        assert_eq!(light, Light::Red);
+        assert_eq!(words, "Receiving, not segmenting: the golden check failed");
+
+        facts.not_receiving = Some("the disk is full".to_owned());
+        assert_eq!(headline(&facts, 3).1, "Not receiving: the disk is full");
+    }
+}
