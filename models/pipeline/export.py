@@ -1,0 +1,46 @@
+"""From PyTorch to the two graphs of a bundle: static shapes, batch 1, opset 17, normalisation folded."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+from .data import SIZE
+from .network import Model
+
+OPSET = 17
+
+
+def export(model: Model, folder: Path) -> tuple[Path, Path]:
+    """Writes encoder.onnx (image -> embedding, gate) and head.onnx (embedding -> logits)."""
+    model = model.eval().cpu().float()
+    image = torch.zeros(1, 3, SIZE, SIZE)
+    with torch.no_grad():
+        embedding, _ = model.encoder(image)
+    encoder, head = folder / "encoder.onnx", folder / "head.onnx"
+    _write(model.encoder, image, encoder, ["image"], ["embedding", "gate"])
+    _write(model.head, embedding, head, ["embedding"], ["logits"])
+    return encoder, head
+
+
+def _write(
+    part: nn.Module, example: torch.Tensor, path: Path, inputs: list[str], outputs: list[str]
+) -> None:
+    """Exports one part and checks what the engines rely on: no batch norm and no resizing is left."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            part, (example.contiguous(),), path, opset_version=OPSET, dynamo=False,
+            input_names=inputs, output_names=outputs,
+        )
+    graph = onnx.load(path)
+    onnx.checker.check_model(graph, full_check=True)
+    left = {node.op_type for node in graph.graph.node} & {"BatchNormalization", "Resize", "Upsample", "Loop", "If"}
+    if left:
+        raise RuntimeError(f"{path.name} still holds {sorted(left)}")

@@ -1,0 +1,85 @@
+"""Post-training quantisation: int8 weights per channel, u8 activations per tensor, as QDQ graphs.
+
+One file serves every engine. ONNX Runtime and TensorRT run the pairs as integer kernels; an engine
+without such kernels drops the activation pairs and folds the weights back to float at load, which
+`without_activation_pairs` does here so that the same thing can be measured.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto
+from onnxruntime.quantization import (
+    CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static,
+)
+
+QUANTISED = ["Conv", "MatMul", "Gemm"]
+
+
+class _Feed(CalibrationDataReader):
+    """Hands ONNX Runtime one named input at a time."""
+
+    def __init__(self, name: str, inputs: Iterable[np.ndarray]):
+        self.feeds: Iterator[dict[str, np.ndarray]] = iter([{name: one} for one in inputs])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self.feeds, None)
+
+
+def quantise(source: Path, target: Path, inputs: list[np.ndarray], keep: Iterable[str] = ()) -> None:
+    """Quantises a float graph, its ranges taken over `inputs`; nodes named in `keep` stay float.
+
+    Products of two activations (attention scores, and scores times values) stay float: their range
+    per tensor is too wide for eight bits and they are cheap.
+    """
+    graph = onnx.load(source)
+    weights = {tensor.name for tensor in graph.graph.initializer}
+    float_nodes = [
+        node.name for node in graph.graph.node
+        if node.op_type == "MatMul" and not weights & set(node.input)
+    ]
+    quantize_static(
+        str(source), str(target), _Feed(graph.graph.input[0].name, inputs),
+        quant_format=QuantFormat.QDQ, op_types_to_quantize=QUANTISED, per_channel=True,
+        weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
+        nodes_to_exclude=[*float_nodes, *keep], calibrate_method=CalibrationMethod.MinMax,
+        extra_options={"WeightSymmetric": True, "ActivationSymmetric": False, "CalibMovingAverage": True},
+    )
+    onnx.checker.check_model(onnx.load(target), full_check=True)
+
+
+def without_activation_pairs(model: ModelProto) -> ModelProto:
+    """A copy whose QuantizeLinear/DequantizeLinear pairs on activations are wires; weights keep theirs."""
+    model = copy.deepcopy(model)
+    graph = model.graph
+    made_by = {output: node for node in graph.node for output in node.output}
+    source_of: dict[str, str] = {}
+    kept = []
+    for node in graph.node:
+        if node.op_type == "QuantizeLinear":
+            continue
+        producer = made_by.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if producer is not None and producer.op_type == "QuantizeLinear":
+            source_of[node.output[0]] = producer.input[0]
+        else:
+            kept.append(node)
+
+    def origin(name: str) -> str:
+        while name in source_of:
+            name = source_of[name]
+        return name
+
+    outputs = {value.name for value in graph.output}
+    renamed = {origin(name): name for name in outputs if name in source_of}
+    for node in kept:
+        node.input[:] = [renamed.get(origin(name), origin(name)) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    del graph.node[:]
+    graph.node.extend(kept)
+    onnx.checker.check_model(model, full_check=True)
+    return model

@@ -1,0 +1,52 @@
+"""Runs exported graphs with ONNX Runtime, as the appliance does, one slice at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import torch.nn.functional as F
+
+from .data import SIZE, windows
+from .quantise import without_activation_pairs
+
+
+class Runner:
+    """Encoder and head of a folder; `integer=False` drops activation quantisation, as tract does."""
+
+    def __init__(self, folder: Path, integer: bool = True, threads: int = 1):
+        self.encoder = _session(folder / "encoder.onnx", integer, threads)
+        self.head = _session(folder / "head.onnx", integer, threads)
+
+    def encode(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Image [1, 3, S, S] -> embedding [1, E, S/4, S/4], gate logits [1, regions]."""
+        embedding, gate = self.encoder.run(["embedding", "gate"], {"image": image})
+        return embedding, gate
+
+    def logits(self, image: np.ndarray) -> np.ndarray:
+        """Image [1, 3, S, S] -> logits [1, 3, S/2, S/2]."""
+        return self.head.run(["logits"], {"embedding": self.encode(image)[0]})[0]
+
+    def full_logits(self, hu: np.ndarray) -> torch.Tensor:
+        """HU [S, S] -> logits [3, S, S], enlarged as the appliance enlarges them."""
+        logits = torch.from_numpy(self.logits(windows(hu)[None]))
+        return F.interpolate(logits, size=(SIZE, SIZE), mode="bilinear", align_corners=False)[0]
+
+    def labels(self, hu: np.ndarray) -> np.ndarray:
+        """HU [S, S] -> labels [S, S] uint8."""
+        return self.full_logits(hu).argmax(0).byte().numpy()
+
+
+def _session(path: Path, integer: bool, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    graph = onnx.load(path)
+    if not integer:
+        graph = without_activation_pairs(graph)
+    return onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
