@@ -11,7 +11,7 @@ mod uid;
 
 pub use ae_title::{AeTitle, AeTitleError};
 pub use code::{Code, codes};
-pub use plane::Plane;
+pub use plane::{Plane, PlaneText};
 pub use remedy::Remedy;
 pub use status::DimseStatus;
 pub use uid::{Uid, UidError};

@@ -15,3 +15,15 @@ pub struct Plane {
     /// PixelSpacing: between rows (vertical), then between columns (horizontal), PS3.3 §10.7.1.3.
     pub pixel_spacing: [f64; 2],
 }
+
+/// The same plane as its sender wrote it: decimal strings, values separated by backslashes.
+///
+/// A result repeats these characters. Viewers compare the positions of a mask and of the image
+/// under it, and a number printed anew is another number to some of them.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PlaneText {
+    pub position: String,
+    pub orientation: String,
+    pub pixel_spacing: String,
+    pub slice_thickness: Option<String>,
+}

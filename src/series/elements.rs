@@ -41,6 +41,8 @@ pub enum ElementError {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Element<'a> {
     pub(crate) tag: Tag,
+    /// `None` under implicit VR.
+    pub(crate) vr: Option<[u8; 2]>,
     /// The length field says "until the delimiter": a sequence, or fragments of pixel data.
     pub(crate) delimited: bool,
     pub(crate) value: &'a [u8],
@@ -117,6 +119,7 @@ impl<'a> Elements<'a> {
         };
         Ok(Element {
             tag,
+            vr,
             delimited,
             value,
             encoding,

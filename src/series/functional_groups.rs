@@ -12,11 +12,12 @@ use super::{
     elements::{Element, ElementError, Elements},
     values,
 };
-use crate::dicom::Plane;
+use crate::dicom::{Plane, PlaneText};
 
 /// The attributes of a frame while they are being collected, in any order and from any place.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FrameAttributes {
+    pub(super) written: PlaneText,
     pub(super) position: Option<[f64; 3]>,
     pub(super) orientation: Option<[f64; 6]>,
     pub(super) pixel_spacing: Option<[f64; 2]>,
@@ -32,11 +33,24 @@ pub(super) struct FrameAttributes {
 impl FrameAttributes {
     /// Takes the element if it is one that describes a frame.
     pub(super) fn take(&mut self, element: &Element<'_>) {
+        let written = || values::ascii(element).unwrap_or_default().to_owned();
         match element.tag {
-            tags::IMAGE_POSITION_PATIENT => self.position = values::decimals(element),
-            tags::IMAGE_ORIENTATION_PATIENT => self.orientation = values::decimals(element),
-            tags::PIXEL_SPACING => self.pixel_spacing = values::decimals(element),
-            tags::SLICE_THICKNESS => self.slice_thickness_mm = values::decimal(element),
+            tags::IMAGE_POSITION_PATIENT => {
+                self.position = values::decimals(element);
+                self.written.position = written();
+            }
+            tags::IMAGE_ORIENTATION_PATIENT => {
+                self.orientation = values::decimals(element);
+                self.written.orientation = written();
+            }
+            tags::PIXEL_SPACING => {
+                self.pixel_spacing = values::decimals(element);
+                self.written.pixel_spacing = written();
+            }
+            tags::SLICE_THICKNESS => {
+                self.slice_thickness_mm = values::decimal(element);
+                self.written.slice_thickness = self.slice_thickness_mm.map(|_| written());
+            }
             tags::RESCALE_SLOPE => self.slope = values::decimal(element),
             tags::RESCALE_INTERCEPT => self.intercept = values::decimal(element),
             tags::RESCALE_TYPE => self.rescale_type = values::ascii(element).map(str::to_owned),
@@ -84,6 +98,7 @@ impl FrameAttributes {
         };
         FrameHeader {
             plane,
+            plane_text: self.written,
             slice_thickness_mm: self.slice_thickness_mm,
             rescale,
             rescale_type: self.rescale_type,

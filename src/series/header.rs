@@ -17,7 +17,7 @@ use super::{
     values,
 };
 use crate::dicom::{
-    Plane, Remedy, Uid,
+    Plane, PlaneText, Remedy, Uid,
     sop_class::{self, SopClassRole},
 };
 
@@ -71,6 +71,8 @@ pub struct PixelFormat {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct FrameHeader {
     pub plane: Option<Plane>,
+    /// What `plane` was read from; of no meaning where there is no plane.
+    pub plane_text: PlaneText,
     pub slice_thickness_mm: Option<f64>,
     pub rescale: Option<Rescale>,
     /// The unit after the rescale; HU where it is absent (PS3.3 C.11.1.1.2).
