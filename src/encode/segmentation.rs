@@ -1,0 +1,250 @@
+//! DICOM SEG: one bit a voxel for each segment, on the grid of the source.
+//!
+//! Segmentation Storage, BINARY, uncompressed: what every viewer reads (PS3.3 A.51, C.8.20).
+//! Segments do not overlap: a tumour voxel is not a liver voxel.
+
+use std::collections::HashMap;
+
+use dicom_core::VR;
+use dicom_dictionary_std::{tags, uids};
+
+use super::{
+    EncodeError, Model, SegInput, SegObject,
+    elements::{Item, LONG_STRING, printable, sequence, shorts, text},
+    file,
+    frames::{self, Frame},
+    functional_groups::{self, SourceSlice},
+    identity::Lineage,
+    packing, segments,
+    series_module::{self, Kind},
+    source::Source,
+};
+use crate::{
+    dicom::{
+        Uid,
+        sop_class::{self, SopClassRole},
+    },
+    mask::Labels,
+    series::InstanceHeader,
+    volume::Stack,
+};
+
+const KIND: Kind = Kind {
+    modality: "SEG",
+    series_offset: 1000,
+};
+
+/// Makes the segmentation object of one series: also when there is no tumour, no liver, nothing.
+pub fn segmentation(input: &SegInput<'_>) -> Result<SegObject, EncodeError> {
+    let source = Source::read(input.template)?;
+    let slices = source_slices(input.stack, input.headers)?;
+    let (rows, columns) = check_labels(input.labels, &slices)?;
+    let first = &slices[0];
+    let lineage = Lineage::new(
+        &first.instance.series,
+        slices.iter().map(|slice| &slice.instance.sop_instance),
+        input.model.digest,
+        input.configuration_digest,
+    );
+    let (sop_instance, series) = (
+        lineage.instance("segmentation"),
+        lineage.series("segmentation"),
+    );
+
+    let values: Vec<u8> = input.segments.iter().map(|spec| spec.label_value).collect();
+    let frames = frames::plan(input.labels, &values);
+    let ranks = frames::ranks(&frames, slices.len());
+
+    let mut object = Item::new_empty();
+    source.copy_patient_and_study(&mut object);
+    put_frame_of_reference(first.instance, &lineage, &mut object);
+    series_module::put(
+        &KIND,
+        &series,
+        &describe(input),
+        input.revision,
+        input.now,
+        &source,
+        &mut object,
+    );
+    input.equipment.put(&source, &input.model, &mut object);
+    put_image(&frames, rows, columns, &mut object);
+    put_lossiness(input.headers, &source, &mut object);
+    put_content(&input.model, &mut object);
+    object.put(sequence(
+        tags::SEGMENT_SEQUENCE,
+        segments::items(
+            input.segments,
+            &input.model,
+            input.configuration_digest,
+            &lineage,
+        ),
+    ));
+    functional_groups::put_dimensions(&lineage.instance("dimension organization"), &mut object);
+    functional_groups::put_references(&slices, &first.instance.series, &mut object);
+    let [spacing_mm, _, _] = input.stack.geometry.spacing_mm();
+    object.put(functional_groups::shared(first, spacing_mm));
+    object.put(functional_groups::per_frame(&frames, &ranks, &slices));
+
+    let head = file::encode(uids::SEGMENTATION_STORAGE, &sop_instance, object)?;
+    let bytes = with_packed_frames(&head, &frames, &values, input.labels, rows * columns)?;
+    Ok(SegObject {
+        sop_instance,
+        series,
+        bytes,
+    })
+}
+
+/// The source frames in the order of the stack.
+fn source_slices<'a>(
+    stack: &Stack,
+    headers: &'a [InstanceHeader],
+) -> Result<Vec<SourceSlice<'a>>, EncodeError> {
+    let by_instance: HashMap<&Uid, &InstanceHeader> = headers
+        .iter()
+        .map(|header| (&header.sop_instance, header))
+        .collect();
+    let slices = stack.order.iter().map(|place| {
+        let no_plane = || EncodeError::NoPlane {
+            instance: place.sop_instance.clone(),
+            frame: place.frame,
+        };
+        let instance = *by_instance.get(&place.sop_instance).ok_or_else(no_plane)?;
+        let frame = instance.frames.get(place.frame).ok_or_else(no_plane)?;
+        let multi_frame = sop_class::role(&instance.sop_class) == SopClassRole::EnhancedCt
+            || instance.frames.len() > 1;
+        Ok(SourceSlice {
+            instance,
+            frame,
+            plane: frame.plane.as_ref().ok_or_else(no_plane)?,
+            frame_number: multi_frame.then_some(place.frame + 1),
+        })
+    });
+    slices.collect()
+}
+
+/// One slice of labels for each source frame, each as large as its image. Rows and columns.
+fn check_labels(
+    labels: &Labels,
+    slices: &[SourceSlice<'_>],
+) -> Result<(usize, usize), EncodeError> {
+    if slices.is_empty() || labels.slices.len() != slices.len() {
+        return Err(EncodeError::SliceCount {
+            slices: labels.slices.len(),
+            frames: slices.len(),
+        });
+    }
+    let image = slices[0].instance;
+    let expected = (usize::from(image.rows), usize::from(image.columns));
+    let wrong = labels
+        .slices
+        .iter()
+        .position(|slice| slice.dim() != expected);
+    match wrong {
+        Some(slice) => Err(EncodeError::SliceSize {
+            slice,
+            found: labels.slices[slice].dim(),
+            expected,
+        }),
+        None => Ok(expected),
+    }
+}
+
+/// The source's, or, for the rare source without one, a frame of reference of its own.
+fn put_frame_of_reference(source: &InstanceHeader, lineage: &Lineage<'_>, object: &mut Item) {
+    let frame_of_reference = match &source.frame_of_reference {
+        Some(sent) => sent.clone(),
+        None => lineage.tracking("frame of reference"),
+    };
+    let value = frame_of_reference.as_str();
+    object.put(text(tags::FRAME_OF_REFERENCE_UID, VR::UI, value));
+}
+
+/// General Image, Image Pixel, Multi-frame, and the encoding part of Segmentation Image.
+fn put_image(frames: &[Frame], rows: usize, columns: usize, object: &mut Item) {
+    for (tag, vr, value) in [
+        (tags::IMAGE_TYPE, VR::CS, "DERIVED\\PRIMARY"),
+        (tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2"),
+        (tags::PRESENTATION_LUT_SHAPE, VR::CS, "IDENTITY"),
+        (tags::SEGMENTATION_TYPE, VR::CS, "BINARY"),
+        (tags::SEGMENTS_OVERLAP, VR::CS, "NO"),
+        (tags::NUMBER_OF_FRAMES, VR::IS, &frames.len().to_string()),
+    ] {
+        object.put(text(tag, vr, value));
+    }
+    for (tag, value) in [
+        (tags::SAMPLES_PER_PIXEL, 1),
+        (tags::ROWS, rows as u16),
+        (tags::COLUMNS, columns as u16),
+        (tags::BITS_ALLOCATED, 1),
+        (tags::BITS_STORED, 1),
+        (tags::HIGH_BIT, 0),
+        (tags::PIXEL_REPRESENTATION, 0),
+    ] {
+        object.put(shorts(tag, &[value]));
+    }
+}
+
+/// Once lossy, always lossy: said of the pixels the mask was drawn on. Ratio and method are
+/// repeated if they are there; sources leave them out.
+fn put_lossiness(headers: &[InstanceHeader], source: &Source, object: &mut Item) {
+    let lossy = headers.iter().any(|header| header.lossy);
+    let flag = if lossy { "01" } else { "00" };
+    object.put(text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, flag));
+    if lossy {
+        let how = [
+            tags::LOSSY_IMAGE_COMPRESSION_RATIO,
+            tags::LOSSY_IMAGE_COMPRESSION_METHOD,
+        ];
+        source.copy(&how, object);
+    }
+}
+
+/// What a person reads in a list of objects.
+fn put_content(model: &Model<'_>, object: &mut Item) {
+    let description = format!("Not for diagnosis. AI {} {}", model.name, model.version);
+    for (tag, vr, value) in [
+        (tags::CONTENT_LABEL, VR::CS, "AI SEGMENTATION"),
+        (
+            tags::CONTENT_DESCRIPTION,
+            VR::LO,
+            &printable(&description, LONG_STRING),
+        ),
+        (tags::CONTENT_CREATOR_NAME, VR::PN, "Hepar^AI"),
+        (tags::CONTENT_QUALIFICATION, VR::CS, "RESEARCH"),
+    ] {
+        object.put(text(tag, vr, value));
+    }
+}
+
+fn describe(input: &SegInput<'_>) -> String {
+    let labels: Vec<&str> = input
+        .segments
+        .iter()
+        .map(|spec| spec.label.as_str())
+        .collect();
+    format!("AI, not for diagnosis: {}", labels.join(", "))
+}
+
+fn with_packed_frames(
+    head: &[u8],
+    frames: &[Frame],
+    values: &[u8],
+    labels: &Labels,
+    voxels: usize,
+) -> Result<Vec<u8>, EncodeError> {
+    let length = packing::packed_len(frames.len() as u64 * voxels as u64);
+    // FFFFFFFF means undefined, and lengths are even.
+    let fitting = u32::try_from(length)
+        .ok()
+        .filter(|length| *length < u32::MAX);
+    let fitting = fitting.ok_or(EncodeError::TooLarge { bytes: length })?;
+    let (mut bytes, begin) = file::with_pixel_data(head, fitting);
+    let bits = &mut bytes[begin..];
+    for (at, frame) in frames.iter().enumerate() {
+        let slice = labels.slices[frame.slice].as_standard_layout();
+        let voxels_of_slice = slice.as_slice().expect("standard layout is one slice");
+        packing::pack_frame(voxels_of_slice, values[frame.segment], bits, at * voxels);
+    }
+    Ok(bytes)
+}
