@@ -1,3 +1,46 @@
 //! What a user of the appliance would notice, one module each.
+//!
+//! Every test starts the real binary and real neighbours (DCMTK, pynetdicom, Orthanc), which
+//! `tests/run` installs. Inputs are phantoms, so the truth is known and nobody's data is here.
 
-fn main() {}
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails where it stands"
+)]
+#![allow(
+    clippy::print_stderr,
+    reason = "a failing test shows what the programs around it said"
+)]
+
+mod harness;
+
+/// Every subcommand does what its help says and ends with the code that scripts rely on.
+mod command_line;
+/// Slices that cannot be what they claim are set aside, and the next series is served.
+mod damaged_slices;
+/// Senders that break the rules are survived, and clean senders are served meanwhile.
+mod hostile_and_broken_senders;
+/// A slice that comes late re-opens its series, and the result is issued again.
+mod late_slice;
+/// A PACS that is down, full, picky or rude gets the result once, when it can take it.
+mod pacs_is_down;
+/// Whoever reads the log or the page learns nothing about a patient.
+mod patients_stay_unnamed;
+/// Any scanner, PDU length and order: each slice is acknowledged and kept.
+mod receiving_a_series;
+/// The SEG arrives at any PACS, whole and the same everywhere.
+mod result_reaches_the_pacs;
+/// The same series again, from one scanner or from eight: one result.
+mod same_series_twice;
+/// What an auto-pushed study carries besides: kept, ignored, and said why.
+mod series_that_are_not_ours;
+/// SIGTERM and SIGKILL at any moment: nothing acknowledged is lost, nothing comes out twice.
+mod stopping_and_restarting;
+/// SIGKILL at random moments over every stage.
+mod surviving_kills;
+/// Every transfer syntax that is accepted is decoded, and to the same picture.
+mod transfer_syntaxes;
+/// Series that arrive interleaved stay apart.
+mod two_scanners_at_once;
+/// What cannot work is one clear line and an exit code.
+mod wrong_configuration;

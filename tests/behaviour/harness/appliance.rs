@@ -1,0 +1,263 @@
+//! The appliance: the real binary, as a department would run it.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{
+    cli::hepar_in, pacs::Pacs, phantoms::Series, place::own_address, process::Running, wait_for,
+};
+
+/// What is written into the configuration file.
+pub struct Setup {
+    destinations: String,
+    listener: String,
+    callers: String,
+}
+
+impl Setup {
+    /// A destination of the name `pacs`.
+    #[must_use]
+    pub fn sending_to(self, pacs: &Pacs) -> Self {
+        self.sending_to_named("pacs", pacs)
+    }
+
+    #[must_use]
+    pub fn sending_to_named(mut self, name: &str, pacs: &Pacs) -> Self {
+        let (ae_title, address) = (Pacs::AE_TITLE, pacs.address());
+        write!(
+            self.destinations,
+            "\n[[destination]]\nname = \"{name}\"\nae-title = \"{ae_title}\"\naddress = \"{address}\"\n"
+        )
+        .unwrap();
+        self
+    }
+
+    /// Only these scanners may send; without any, everybody may.
+    #[must_use]
+    pub fn accepting(mut self, ae_title: &str) -> Self {
+        write!(self.callers, "\n[[caller]]\nae-title = \"{ae_title}\"\n").unwrap();
+        self
+    }
+
+    /// This scanner may send, and its results go to this destination alone.
+    #[must_use]
+    pub fn accepting_for(mut self, ae_title: &str, destination: &str) -> Self {
+        self = self.accepting(ae_title);
+        writeln!(self.callers, "destinations = [\"{destination}\"]").unwrap();
+        self
+    }
+
+    #[must_use]
+    pub fn max_associations(mut self, limit: usize) -> Self {
+        writeln!(self.listener, "max-associations = {limit}").unwrap();
+        self
+    }
+
+    /// Starts it and waits until it can receive and keep.
+    pub fn start(self) -> Hepar {
+        let mut hepar = self.start_without_waiting();
+        hepar.wait_until_ready();
+        hepar
+    }
+
+    fn start_without_waiting(self) -> Hepar {
+        let home = TempDir::new().unwrap();
+        let (dicom, page) = (own_address(), own_address());
+        let Self {
+            destinations,
+            listener,
+            callers,
+        } = self;
+        let state = home.path().join("state");
+        let text = format!(
+            "[device]\nname = \"behaviour\"\nstate-dir = \"{}\"\n\n\
+             [listener]\nae-title = \"HEPAR\"\naddress = \"{dicom}\"\n{listener}\n\
+             [series]\nquiet-period = \"1s\"\n\n\
+             [model]\nengine = \"tract\"\n\n\
+             [status]\naddress = \"{page}\"\n{callers}{destinations}",
+            state.display()
+        );
+        let config = home.path().join("hepar.toml");
+        fs::write(&config, text).unwrap();
+        Hepar {
+            running: spawn(&config),
+            dicom,
+            page,
+            config,
+            state,
+            home,
+        }
+    }
+}
+
+/// A running appliance with a home of its own.
+pub struct Hepar {
+    running: Running,
+    dicom: SocketAddr,
+    page: SocketAddr,
+    config: PathBuf,
+    state: PathBuf,
+    home: TempDir,
+}
+
+impl Hepar {
+    /// An appliance on loopback with no destination, open to every caller.
+    pub fn setup() -> Setup {
+        Setup {
+            destinations: String::new(),
+            listener: String::new(),
+            callers: String::new(),
+        }
+    }
+
+    pub fn start() -> Self {
+        Self::setup().start()
+    }
+
+    /// Where scanners send to.
+    pub fn address(&self) -> SocketAddr {
+        self.dicom
+    }
+
+    pub fn page_address(&self) -> SocketAddr {
+        self.page
+    }
+
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    pub fn state_dir(&self) -> &Path {
+        &self.state
+    }
+
+    /// A directory that lives as long as the appliance and is no part of it.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    /// Everything it logged since it was last started.
+    pub fn log(&self) -> String {
+        self.running.stderr()
+    }
+
+    pub fn kill(&mut self) {
+        self.running.kill();
+    }
+
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.running.terminate()
+    }
+
+    /// Starts it again on the same state, after [`Self::kill`] or [`Self::terminate`].
+    pub fn start_again(&mut self) {
+        assert!(!self.running.is_running(), "it must be stopped first");
+        self.running = spawn(&self.config);
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&mut self) {
+        wait_for("the appliance to be ready", || {
+            assert!(self.running.is_running(), "it ended instead of serving");
+            (self.get("/readyz")?.status == 200).then_some(())
+        });
+    }
+
+    /// The page's answer; `None` if nobody answers.
+    pub fn get(&self, path: &str) -> Option<Answer> {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(10)))
+            .build()
+            .into();
+        let mut response = agent
+            .get(format!("http://{}{path}", self.page))
+            .call()
+            .ok()?;
+        Some(Answer {
+            status: response.status().as_u16(),
+            body: response.body_mut().read_to_vec().ok()?,
+        })
+    }
+
+    /// `/api/status`.
+    pub fn status(&self) -> Value {
+        wait_for("an answer from /api/status", || {
+            let answer = self.get("/api/status")?;
+            (answer.status == 200).then(|| serde_json::from_slice(&answer.body).unwrap())
+        })
+    }
+
+    /// What `/api/status` says of one series, once it says something that `condition` accepts.
+    pub fn wait_for_series(
+        &self,
+        series: &str,
+        what: &str,
+        condition: impl Fn(&Value) -> bool,
+    ) -> Value {
+        wait_for(&format!("series {series} to be {what}"), || {
+            let found = self.series(series)?;
+            condition(&found).then_some(found)
+        })
+    }
+
+    /// What `/api/status` says of one series.
+    pub fn series(&self, series: &str) -> Option<Value> {
+        let status = self.status();
+        let all = status["series"].as_array().unwrap();
+        all.iter().find(|entry| entry["id"] == series).cloned()
+    }
+
+    /// SOP Instance UID that `segment` gives the result of the same slices: with the same bundle
+    /// and configuration, the appliance must give the same.
+    pub fn expected_result(&self, series: &Series) -> String {
+        let out = self.home().join(&series.uid);
+        let directory = series.directory();
+        let arguments = ["segment".as_ref(), directory, "--out".as_ref(), &out];
+        hepar_in(self.home(), &arguments).expect_success();
+        let seg = dicom_object::open_file(out.join("seg.dcm")).unwrap();
+        let uid = seg.meta().media_storage_sop_instance_uid();
+        uid.trim_end_matches('\0').to_owned()
+    }
+
+    /// Waits until the series is in this state.
+    pub fn wait_for_state(&self, series: &str, state: &str) -> Value {
+        self.wait_for_series(series, state, |found| found["state"] == state)
+    }
+
+    /// Waits until nothing more will happen with the series by itself.
+    pub fn wait_for_end(&self, series: &str) -> Value {
+        const ENDS: [&str; 4] = ["delivered", "ignored", "refused", "failed"];
+        self.wait_for_series(series, "at an end", |found| {
+            ENDS.iter().any(|end| found["state"] == *end)
+        })
+    }
+}
+
+/// An HTTP answer.
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+fn spawn(config: &Path) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hepar"));
+    command
+        .args(["serve", "--config"])
+        .arg(config)
+        .env_remove("JOURNAL_STREAM");
+    Running::spawn("hepar", &mut command)
+}

@@ -1,0 +1,43 @@
+//! What is on the appliance's disk.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The kept instances by SOP Instance UID, wherever below the state directory they are.
+fn instances(state_dir: &Path) -> BTreeMap<String, PathBuf> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![state_dir.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "dcm") {
+                let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+                found.insert(name, path);
+            }
+        }
+    }
+    found
+}
+
+/// SOP Instance UID of a file that a phantom wrote, from its name.
+pub fn uid_of(file: &Path) -> String {
+    file.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+/// The data sets that were sent must be those that are kept; the file meta is the appliance's own.
+pub fn assert_kept_as_sent<'a>(state_dir: &Path, sent: impl IntoIterator<Item = &'a PathBuf>) {
+    let kept = instances(state_dir);
+    for file in sent {
+        let uid = uid_of(file);
+        let kept = kept
+            .get(&uid)
+            .unwrap_or_else(|| panic!("{uid} was acknowledged and is not kept"));
+        let [sent, kept] = [file, kept].map(|file| dicom_object::open_file(file).unwrap());
+        assert!(*sent == *kept, "{uid} is kept with other contents");
+    }
+}

@@ -1,0 +1,82 @@
+//! SIGKILL at random moments over every stage, with a real scanner and a real PACS.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, thread,
+    time::Instant,
+};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::harness::{
+    appliance::Hepar,
+    kept::assert_kept_as_sent,
+    modality::Modality,
+    pacs::{Pacs, Received},
+    phantoms::Series,
+};
+
+/// How often the appliance is killed; `HEPAR_TEST_KILLS` asks for a longer run.
+fn kills() -> u64 {
+    env::var("HEPAR_TEST_KILLS").map_or(25, |number| number.parse().unwrap())
+}
+
+#[test]
+fn whenever_it_is_killed_nothing_acknowledged_is_lost_and_each_result_is_on_the_pacs_once() {
+    let pacs = Pacs::pynetdicom(&[]);
+    let mut hepar = Hepar::setup().sending_to(&pacs).start();
+    let scanner = Modality::pynetdicom(&[]);
+
+    // One series without a kill says how long all the stages take together.
+    let start = Instant::now();
+    let undisturbed = Series::small_abdomen(1000);
+    scanner
+        .send(hepar.address(), &undisturbed.files)
+        .expect_all(undisturbed.len());
+    hepar.wait_for_state(&undisturbed.uid, "delivered");
+    let whole = start.elapsed();
+
+    let mut moments = ChaCha8Rng::seed_from_u64(4);
+    let mut told = 0;
+    let mut killed_in = BTreeMap::<String, u32>::new();
+    let mut results = BTreeSet::new();
+    for kill in 0..kills() {
+        let series = Series::small_abdomen(1001 + kill);
+        let sending = scanner.start(hepar.address(), &series.files);
+        // Not a wait for something: the moment is the experiment.
+        thread::sleep(whole.mul_f64(moments.random()));
+        let stage = hepar.series(&series.uid).map_or("nothing".into(), |found| {
+            found["state"].as_str().unwrap().to_owned()
+        });
+        hepar.kill();
+        *killed_in.entry(stage).or_default() += 1;
+
+        let acknowledged = sending.acknowledged_instances();
+        sending.finish();
+        told += acknowledged.len();
+        assert_kept_as_sent(hepar.state_dir(), &series.files_of(&acknowledged));
+
+        hepar.start_again();
+        // A scanner sends again what it was not told to be kept.
+        let rest = series.files_but(&acknowledged);
+        if !rest.is_empty() {
+            scanner.send(hepar.address(), &rest).expect_all(rest.len());
+        }
+        hepar.wait_for_series(&series.uid, "delivered whole", |found| {
+            found["state"] == "delivered" && found["instances_received"] == series.len()
+        });
+        assert_kept_as_sent(hepar.state_dir(), &series.files);
+        results.insert(hepar.expected_result(&series));
+    }
+
+    let held: Vec<String> = pacs.received().iter().map(Received::sop_instance).collect();
+    let distinct: BTreeSet<_> = held.iter().cloned().collect();
+    assert_eq!(distinct.len(), held.len());
+    assert!(results.is_subset(&distinct), "a result never came");
+    eprintln!(
+        "{} kills ({killed_in:?}), {told} instances acknowledged before one, 0 lost; {} results, 0 missing",
+        kills(),
+        results.len()
+    );
+}

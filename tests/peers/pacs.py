@@ -1,0 +1,105 @@
+"""A PACS made of pynetdicom that keeps a ledger, and misbehaves as it is told.
+
+Prints {"listening": port} once it does, then one line of JSON for each C-STORE request as it is
+answered: {"sop_instance", "sop_class", "transfer_syntax", "calling", "association", "status"}. An
+instance answered with success or a warning is in the directory as UID.dcm, as received.
+
+`--script` says what the n-th request meets; when it is used up, every further one is a success. Words:
+a status in hexadecimal (A700), `abort` (instead of an answer), `stall` (no answer at all).
+"""
+
+import argparse
+import itertools
+import json
+import threading
+from pathlib import Path
+
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.sop_class import SegmentationStorage, Verification
+
+SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
+
+
+def say(**words):
+    print(json.dumps(words), flush=True)
+
+
+def is_kept(status):
+    return status in (0x0000, 0x0001, 0x0111) or 0xB000 <= status <= 0xBFFF
+
+
+class Pacs:
+    def __init__(self, options):
+        self.directory = options.directory
+        self.script = iter(options.script.split(",") if options.script else [])
+        self.numbers = itertools.count(1)
+        self.lock = threading.Lock()
+        self.never = threading.Event()
+
+    def established(self, event):
+        event.assoc.number = next(self.numbers)
+
+    def store(self, event):
+        with self.lock:
+            word = next(self.script, "0000")
+        request = event.request
+        entry = {
+            "sop_instance": str(request.AffectedSOPInstanceUID),
+            "sop_class": str(request.AffectedSOPClassUID),
+            "transfer_syntax": str(event.context.transfer_syntax),
+            "calling": event.assoc.requestor.ae_title,
+            "association": event.assoc.number,
+        }
+        if word == "abort":
+            say(**entry, status=None)
+            event.assoc.abort()
+            return 0x0000
+        if word == "stall":
+            say(**entry, status=None)
+            self.never.wait()
+        status = int(word, 16)
+        if is_kept(status):
+            part = self.directory / f"{entry['sop_instance']}.part"
+            part.write_bytes(event.encoded_dataset())
+            part.rename(part.with_suffix(".dcm"))
+        say(**entry, status=status)
+        return status
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("host")
+    parser.add_argument("port", type=int)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--ae-title", default="PACS")
+    parser.add_argument("--max-pdu", type=int, default=16382, help="largest PDU we take; 0: any")
+    parser.add_argument("--script", default="", help="comma-separated words, see above")
+    parser.add_argument("--reject", action="store_true", help="refuse every association")
+    parser.add_argument("--no-seg", action="store_true", help="accept every storage class but Segmentation")
+    parser.add_argument("--implicit-only", action="store_true", help="accept Implicit VR Little Endian only")
+    options = parser.parse_args()
+
+    ae = AE(ae_title=options.ae_title)
+    ae.maximum_pdu_size = options.max_pdu
+    ae.require_called_aet = True
+    if options.reject:
+        ae.require_calling_aet = ["NOBODY"]
+    syntaxes = SYNTAXES[1:] if options.implicit_only else SYNTAXES
+    for context in AllStoragePresentationContexts:
+        if not (options.no_seg and context.abstract_syntax == SegmentationStorage):
+            ae.add_supported_context(context.abstract_syntax, syntaxes)
+    ae.add_supported_context(Verification)
+
+    pacs = Pacs(options)
+    handlers = [
+        (evt.EVT_ESTABLISHED, pacs.established),
+        (evt.EVT_C_STORE, pacs.store),
+        (evt.EVT_C_ECHO, lambda event: 0x0000),
+    ]
+    server = ae.start_server((options.host, options.port), block=False, evt_handlers=handlers)
+    say(listening=options.port)
+    pacs.never.wait()
+    server.shutdown()
+
+
+main()
