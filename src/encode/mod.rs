@@ -17,6 +17,7 @@ mod functional_groups;
 mod identity;
 mod modules;
 mod packing;
+mod read;
 mod segmentation;
 mod segments;
 mod series_module;
@@ -30,6 +31,7 @@ use crate::{
     volume::Stack,
 };
 
+pub use read::{ReadError, SegmentFrame, Segmentation};
 pub use segmentation::segmentation;
 
 /// Everything a segmentation object is made from.
