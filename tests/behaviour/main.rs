@@ -16,6 +16,8 @@ mod harness;
 
 /// Every subcommand does what its help says and ends with the code that scripts rely on.
 mod command_line;
+/// A damaged state directory: it starts, keeps what can be kept, and says what it set aside.
+mod corrupt_state;
 /// Slices that cannot be what they claim are set aside, and the next series is served.
 mod damaged_slices;
 /// Senders that break the rules are survived, and clean senders are served meanwhile.

@@ -2,8 +2,14 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
+use hepar::phantom::PhantomSpec;
+
 use crate::harness::{
-    appliance::Hepar, kept::assert_kept_as_sent, modality::Modality, pacs::Pacs, phantoms::Series,
+    appliance::Hepar,
+    kept::assert_kept_as_sent,
+    modality::Modality,
+    pacs::Pacs,
+    phantoms::{Series, small_abdomen},
     wire::Wire,
 };
 
@@ -136,4 +142,36 @@ fn asked_to_stop_it_finishes_what_is_in_hand_and_ends_well() {
 fn stopped_before_anything_came_it_ends_well() {
     let mut hepar = Hepar::start();
     assert_eq!(hepar.terminate().code(), Some(0), "{}", hepar.log());
+}
+
+#[test]
+fn a_series_whose_segmentation_ended_the_process_twice_is_failed_and_the_next_is_served() {
+    let pacs = Pacs::pynetdicom(&[]);
+    let mut hepar = Hepar::setup().sending_to(&pacs).start();
+    // Long enough for each start to be caught in the middle of it.
+    let poison = Series::of(&PhantomSpec {
+        slices: 90,
+        slice_spacing: 2.0,
+        ..small_abdomen(450)
+    });
+    let sending = Modality::pynetdicom(&[]).start(hepar.address(), &poison.files);
+    sending.wait_for_acknowledged(poison.len());
+    hepar.kill();
+    sending.finish().expect_all(poison.len());
+    for _ in 0..2 {
+        hepar.start_again();
+        hepar.wait_for_state(&poison.uid, "segmenting");
+        hepar.kill();
+    }
+
+    hepar.start_again();
+    let failed = hepar.wait_for_state(&poison.uid, "failed");
+    let why = failed["reason"].as_str().unwrap();
+    assert!(why.contains("twice") || why.contains('2'), "{why}");
+    let next = Series::small_abdomen(451);
+    Modality::dcmsend(&[])
+        .send(hepar.address(), &next.files)
+        .expect_all(next.len());
+    hepar.wait_for_state(&next.uid, "delivered");
+    assert_eq!(pacs.ledger().len(), 1);
 }

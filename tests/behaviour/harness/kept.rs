@@ -6,25 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The kept instances by SOP Instance UID, wherever below the state directory they are.
-fn instances(state_dir: &Path) -> BTreeMap<String, PathBuf> {
-    let mut found = BTreeMap::new();
-    let mut pending = vec![state_dir.to_owned()];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                pending.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "dcm") {
-                let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-                found.insert(name, path);
-            }
-        }
-    }
-    found
+/// The kept instances by SOP Instance UID.
+pub fn instances(state_dir: &Path) -> BTreeMap<String, PathBuf> {
+    let entries = fs::read_dir(state_dir.join("instances")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "dcm"))
+        .map(|path| (uid_of(&path), path))
+        .collect()
 }
 
-/// SOP Instance UID of a file that a phantom wrote, from its name.
+/// SOP Instance UID that a file is named after.
 pub fn uid_of(file: &Path) -> String {
     file.file_stem().unwrap().to_string_lossy().into_owned()
 }
