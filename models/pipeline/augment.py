@@ -50,11 +50,11 @@ def intensities(rng: np.random.Generator, hu: np.ndarray) -> np.ndarray:
         hu = gaussian_filter(hu, rng.uniform(0.3, 1.2))
     elif rng.random() < 0.2:
         hu = hu + rng.uniform(0.3, 1.0) * (hu - gaussian_filter(hu, 1.0))
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         noise = rng.standard_normal(hu.shape, dtype=np.float32)
         if rng.random() < 0.5:
             noise = gaussian_filter(noise, 0.7) * 2.4
-        hu = hu + rng.uniform(2, 20) * noise
+        hu = hu + rng.uniform(2, 16) * noise
     if rng.random() < 0.08:
         hu = hu * circle(hu.shape[0], rng.uniform(0.38, 0.5))
     return np.clip(hu, 0, HU_TOP).astype(np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import tomli_w
 
 from . import calibrate, card, evaluate, phantom
 from .canvas import Drawn
@@ -34,6 +34,32 @@ ARCHITECTURE = (
     "project: patchify stem, residual 3x3 stages, three global attention blocks at 1/16, "
     "depth-to-space decoder to a 64-channel embedding at 1/4, convolutional head at 1/2"
 )
+LIVER_CODE = {"value": "10200004", "scheme": "SCT", "meaning": "Liver"}
+SEGMENTS = [
+    {
+        "label-value": 1,
+        "label": "Liver",
+        "category": {"value": "91723000", "scheme": "SCT", "meaning": "Anatomical Structure"},
+        "type": LIVER_CODE,
+        "cielab": [41661, 41167, 40792],
+    },
+    {
+        "label-value": 2,
+        "label": "Liver tumour",
+        "category": {"value": "49755003", "scheme": "SCT", "meaning": "Morphologically Abnormal Structure"},
+        "type": {"value": "108369006", "scheme": "SCT", "meaning": "Neoplasm"},
+        "anatomic-region": LIVER_CODE,
+        "cielab": [37677, 56356, 24077],
+    },
+]
+"""Codes of CID 7150, 7151 and 7159."""
+POSTPROCESS = {
+    "z-smoothing-mm": 3.0,
+    "keep-share-of-largest": 0.05,
+    "fill-holes-cm2": 1.0,
+    "closing-mm": 5.0,
+    "minimum-lesion-ml": 0.03,
+}
 GOLDEN_SEED = 20_261
 LIMIT_BYTES = 8_000_000
 
@@ -64,7 +90,7 @@ def build(
         _, tally = evaluate.phantoms(plain, 100)
         results["float_phantom_tumour"] = tally.summary()
     shipped, without = Runner(out), Runner(out, integer=False)
-    results["golden"] = _golden(out / "golden.npz", shipped, without)
+    results["golden"] = golden(out / "golden.npz", shipped, without)
     results["temperature"], results["calibration"] = calibrate.temperature(shipped, validation)
     results["int8"] = evaluate.real_livers(shipped, validation)
     results["painted"] = evaluate.painted_tumours(shipped, validation).summary()
@@ -93,7 +119,7 @@ def _calibration_inputs(train: list[Slice]) -> list[np.ndarray]:
     return inputs
 
 
-def _golden(path: Path, shipped: Runner, without: Runner) -> dict[str, float]:
+def golden(path: Path, shipped: Runner, without: Runner) -> dict[str, float]:
     """Writes one phantom slice with its expected logits; returns how far integer kernels stray.
 
     The expected logits are those without activation quantisation; integer engines then differ by
@@ -120,54 +146,60 @@ def _shows_everything(drawn: Drawn) -> bool:
 
 
 def _manifest(out: Path, results: dict, origin: Origin) -> str:
-    files = {
-        name: hashlib.sha256((out / name).read_bytes()).hexdigest()
-        for name in ("encoder.onnx", "head.onnx", "golden.npz")
-    }
     golden, t = results["golden"], results["temperature"]
-    text = json.dumps  # a JSON string of printable text is a TOML basic string
-    lines = [
-        "schema = 1",
-        'name = "liver-tumour"',
-        f"version = {text(origin.version)}",
-        'licence = "CC-BY-SA-4.0"',
-        f"attribution = {text(ATTRIBUTION)}",
-        f"intended-use = {text(INTENDED_USE)}",
-        f"architecture = {text(ARCHITECTURE)}",
-        "",
-        "[input]",
-        f"size = {SIZE}",
-        'orientation = "LP"',
-        "field-mm = [300.0, 500.0]",
-        f"windows = {[list(window) for window in WINDOWS]}",
-        "",
-        "[output]",
-        "stride = 2",
-        f"temperature = [{t}, {t}, {t}]",
-        "",
-        SEGMENTS,
-        "[quantisation]",
-        'weights = "int8 per channel"',
-        'activations = "u8 per tensor, QDQ"',
-        'calibration = "moving min/max over every seventh training slice and a third as many phantoms"',
-        "",
-        "[golden]",
-        f"max-abs-error = {max(0.1, 2 * golden['max_abs']):.3f}",
-        f"label-disagreement = {max(0.002, 2 * golden['labels_apart']):.4f}",
-        "",
-        "[files]",
-        *(f"{text(name)} = {text(digest)}" for name, digest in files.items()),
-        "",
-        "[provenance]",
-        f"data = {text('Medical Segmentation Decathlon Task03 Liver, 2-D slices; synthetic phantoms')}",
-        f"split = {text(f'by patient: {origin.patients[0]} train, {origin.patients[1]} validation; {origin.selection}')}",
-        f"seed = {origin.seed}",
-        f"revision = {text(_revision())}",
-        f"date = {text(datetime.now(UTC).date().isoformat())}",
-    ]
-    for metric in card.metrics(results):
-        lines += ["", "[[metric]]", *(f"{key} = {text(value)}" for key, value in metric.items())]
-    return "\n".join(lines) + "\n"
+    patients = f"by patient: {origin.patients[0]} train, {origin.patients[1]} validation"
+    return tomli_w.dumps({
+        "schema": 1,
+        "name": "liver-tumour",
+        "version": origin.version,
+        "licence": "CC-BY-SA-4.0",
+        "attribution": ATTRIBUTION,
+        "intended-use": INTENDED_USE,
+        "architecture": ARCHITECTURE,
+        "input": {
+            "size": SIZE, "orientation": "LP", "field-mm": [300.0, 500.0],
+            "windows": [list(window) for window in WINDOWS],
+        },
+        "output": {"stride": 2, "temperature": [t, t, t]},
+        "segment": SEGMENTS,
+        "postprocess": POSTPROCESS,
+        "quantisation": {
+            "weights": "int8 per channel",
+            "activations": "u8 per tensor, QDQ",
+            "calibration": "moving min/max, every seventh training slice and a third as many phantoms",
+        },
+        "golden": tolerance(golden),
+        "files": hashes(out),
+        "provenance": {
+            "data": "Medical Segmentation Decathlon Task03 Liver, 2-D slices; synthetic phantoms",
+            "split": f"{patients}; {origin.selection}",
+            "seed": origin.seed,
+            "revision": _revision(),
+            "date": today(),
+        },
+        "metric": card.metrics(results),
+    })
+
+
+def tolerance(golden: dict[str, float]) -> dict[str, float]:
+    """How far an engine may be from the golden logits: twice what int8 kernels were seen to stray."""
+    return {
+        "max-abs-error": round(max(0.1, 2 * golden["max_abs"]), 3),
+        "label-disagreement": round(max(0.002, 2 * golden["labels_apart"]), 4),
+    }
+
+
+def hashes(out: Path) -> dict[str, str]:
+    """SHA-256 of each file that the manifest vouches for."""
+    return {
+        name: hashlib.sha256((out / name).read_bytes()).hexdigest()
+        for name in ("encoder.onnx", "golden.npz", "head.onnx")
+    }
+
+
+def today() -> str:
+    """The date in UTC, ISO 8601."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def _revision() -> str:
@@ -176,29 +208,3 @@ def _revision() -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-SEGMENTS = """[[segment]]
-label-value = 1
-label = "Liver"
-category = { value = "91723000", scheme = "SCT", meaning = "Anatomical Structure" }
-type = { value = "10200004", scheme = "SCT", meaning = "Liver" }
-cielab = [41661, 41167, 40792]
-
-[[segment]]
-label-value = 2
-label = "Liver tumour"
-category = { value = "49755003", scheme = "SCT", meaning = "Morphologically Abnormal Structure" }
-type = { value = "108369006", scheme = "SCT", meaning = "Neoplasm" }
-anatomic-region = { value = "10200004", scheme = "SCT", meaning = "Liver" }
-cielab = [37677, 56356, 24077]
-
-[postprocess]
-z-smoothing-mm = 3.0
-keep-share-of-largest = 0.05
-fill-holes-cm2 = 1.0
-closing-mm = 5.0
-minimum-lesion-ml = 0.03
-
-[gates]
-"""

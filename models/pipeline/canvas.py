@@ -99,7 +99,7 @@ def scan(canvas: Canvas, region: str) -> Drawn:
     if rng.random() < 0.6:
         noise = gaussian_filter(noise, rng.uniform(0.4, 0.9))
         noise /= noise.std()
-    hu = hu + rng.uniform(4, 30) * noise
+    hu = hu + rng.uniform(3, 22) * noise
     if rng.random() < 0.05:
         angle = np.arctan2(canvas.y - rng.normal(0, 60), canvas.x - rng.normal(0, 60))
         hu = hu + rng.uniform(10, 40) * np.sin(angle * rng.integers(8, 30))

@@ -24,8 +24,13 @@ def export(model: Model, folder: Path) -> tuple[Path, Path]:
         embedding, _ = model.encoder(image)
     encoder, head = folder / "encoder.onnx", folder / "head.onnx"
     _write(model.encoder, image, encoder, ["image"], ["embedding", "gate"])
-    _write(model.head, embedding, head, ["embedding"], ["logits"])
+    export_head(model.head, tuple(embedding.shape), head)
     return encoder, head
+
+
+def export_head(head: nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    """Writes a head alone, for an encoder that stays as it is; `shape` is its embedding's."""
+    _write(head.eval(), torch.zeros(shape), path, ["embedding"], ["logits"])
 
 
 def _write(

@@ -81,5 +81,9 @@ def without_activation_pairs(model: ModelProto) -> ModelProto:
         node.output[:] = [renamed.get(name, name) for name in node.output]
     del graph.node[:]
     graph.node.extend(kept)
+    used = {name for node in kept for name in node.input}
+    constants = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
     onnx.checker.check_model(model, full_check=True)
     return model

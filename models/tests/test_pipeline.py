@@ -1,0 +1,157 @@
+"""What the pipeline promises. Run with `models/train check`; needs no patient data."""
+
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from pipeline import cases, export, losses, negatives, phantom, quantise, tumours
+from pipeline.baselines import UNet, VNet
+from pipeline.data import BACKGROUND, IGNORED, LIVER, LIVER_OR_TUMOUR, SIZE, TUMOUR, Slice, windows
+from pipeline.evaluate import LesionTally
+from pipeline.network import HEADS, Model, Widths
+from pipeline.scores import dice, score_slices
+
+SMALL = Widths(quarter=8, eighth=12, sixteenth=24, embedding=8, blocks=1, heads=2)
+
+
+class Labels(unittest.TestCase):
+    def test_a_dark_region_of_an_annotated_liver_is_undecided_and_the_rest_is_liver(self):
+        hu = np.full((64, 64), 100, dtype=np.float32)
+        inside = np.zeros((64, 64), dtype=bool)
+        inside[8:56, 8:56] = True
+        hu[20:32, 20:32] = 50
+        label = tumours.natural_labels(hu, inside)
+        self.assertEqual(label[26, 26], LIVER_OR_TUMOUR)
+        self.assertEqual(label[45, 45], LIVER)
+        self.assertEqual(label[2, 2], BACKGROUND)
+
+    def test_painting_changes_the_slice_exactly_where_it_says_tumour_or_cyst(self):
+        label = np.full((SIZE, SIZE), LIVER, dtype=np.uint8)
+        hu = np.full((SIZE, SIZE), 110, dtype=np.float32)
+        tumours.paint(np.random.default_rng(3), hu, label, 1.5, 4)
+        self.assertTrue((label == TUMOUR).any())
+        self.assertGreater(np.abs(hu[label == TUMOUR] - 110).mean(), 5)
+
+    def test_an_undecided_pixel_is_satisfied_by_either_class(self):
+        label = torch.full((1, 8, 8), LIVER_OR_TUMOUR, dtype=torch.uint8)
+        sure = torch.full((1, 3, 8, 8), -9.0)
+        as_liver, as_tumour, as_air = (sure.clone() for _ in range(3))
+        as_liver[:, LIVER], as_tumour[:, TUMOUR], as_air[:, BACKGROUND] = 9.0, 9.0, 9.0
+        self.assertAlmostEqual(
+            losses.segmentation(as_liver, label).item(), losses.segmentation(as_tumour, label).item(), places=4
+        )
+        self.assertGreater(losses.segmentation(as_air, label).item(), 5.0)
+
+    def test_an_ignored_pixel_moves_no_loss(self):
+        label = torch.zeros((1, 8, 8), dtype=torch.uint8)
+        logits = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+        label[:, :4] = IGNORED
+        other = logits.clone()
+        other[:, :, :4] += torch.tensor([5.0, -3.0, 1.0])[None, :, None, None]
+        self.assertAlmostEqual(
+            losses.segmentation(logits, label).item(), losses.segmentation(other, label).item(), places=5
+        )
+
+
+class Phantoms(unittest.TestCase):
+    def test_an_abdomen_shows_liver_and_a_seed_always_draws_the_same(self):
+        first, again = (phantom.abdomen(np.random.default_rng(5)) for _ in range(2))
+        self.assertTrue((first.label == LIVER).any())
+        np.testing.assert_array_equal(first.hu, again.hu)
+
+    def test_no_negative_has_a_label_and_every_kind_is_drawn(self):
+        rng = np.random.default_rng(7)
+        drawn = [negatives.negative(rng) for _ in range(60)]
+        self.assertTrue(all((one.label == BACKGROUND).all() for one in drawn))
+        self.assertEqual({one.region for one in drawn}, {"trunk", "head", "limb", "other"})
+
+
+class Graphs(unittest.TestCase):
+    def test_quantised_graphs_agree_with_the_network_with_and_without_activation_pairs(self):
+        torch.manual_seed(2)
+        model = Model(SMALL).eval()
+        image = windows(np.clip(phantom.abdomen(np.random.default_rng(1)).hu, 0, 255))[None]
+        with tempfile.TemporaryDirectory() as name, torch.no_grad():
+            folder = Path(name)
+            encoder, _ = export.export(model, folder)
+            expected = model.encoder(torch.from_numpy(image))[0].numpy()
+            quantise.quantise(encoder, folder / "int8.onnx", [image])
+            whole = onnx.load(folder / "int8.onnx")
+            plain = quantise.without_activation_pairs(whole)
+        self.assertFalse([node for node in plain.graph.node if node.op_type == "QuantizeLinear"])
+        for graph in (whole, plain):
+            session = onnxruntime.InferenceSession(graph.SerializeToString())
+            found = session.run(["embedding"], {"image": image})[0]
+            self.assertGreater(np.corrcoef(found.ravel(), expected.ravel())[0, 1], 0.99)
+
+    def test_every_head_ends_at_half_the_resolution(self):
+        embedding = torch.zeros(1, 8, SIZE // 4, SIZE // 4)
+        for name, head in HEADS.items():
+            self.assertEqual(head(8).eval()(embedding).shape, (1, 3, SIZE // 2, SIZE // 2), name)
+
+    def test_the_networks_it_is_compared_with_give_a_logit_per_class_and_pixel(self):
+        for network in (UNet(4), VNet(4)):
+            self.assertEqual(network.eval()(torch.zeros(1, 3, 64, 64)).shape, (1, 3, 64, 64))
+
+
+class Cases(unittest.TestCase):
+    def test_a_nifti_lies_with_columns_to_the_left_and_rows_to_the_back(self):
+        voxels = np.zeros((100, 100, 1), dtype=np.float32)  # axes: right, anterior, superior
+        marks = np.zeros((100, 100, 1), dtype=np.uint8)
+        voxels[70:90, 60:80, 0], marks[70:90, 60:80, 0] = 120, 1  # the right front of the patient
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for part, values in (("images", voxels), ("labels", marks)):
+                (folder / part).mkdir()
+                image = nibabel.Nifti1Image(values, np.diag([4.0, 4.0, 5.0, 1.0]))
+                nibabel.save(image, folder / part / "one.nii.gz")
+            (laid,) = cases.load(folder)
+        rows, columns = np.nonzero(laid.label == LIVER)
+        self.assertLess(columns.mean(), SIZE / 2)
+        self.assertLess(rows.mean(), SIZE / 2)
+        self.assertAlmostEqual(float(laid.hu[laid.label == LIVER].mean()), 120, delta=6)
+
+    def test_laying_keeps_areas_in_square_millimetres(self):
+        label = np.zeros((512, 512), dtype=np.uint8)
+        label[100:300, 150:350] = LIVER
+        _, laid = cases.lay(np.zeros((512, 512)), label, (0.7, 0.8))
+        pixel = 512 * 0.8 / SIZE
+        self.assertAlmostEqual((laid == LIVER).sum() * pixel**2 / (200 * 200 * 0.56), 1.0, delta=0.02)
+
+
+class Scores(unittest.TestCase):
+    def test_dice_of_halves_and_of_nothing(self):
+        left = np.array([True, True, False, False])
+        self.assertEqual(dice(left, np.array([False, True, True, False])), 0.5)
+        self.assertEqual(dice(left & False, left & False), 1.0)
+
+    def test_pooled_dice_weighs_pixels_and_the_slice_mean_weighs_slices(self):
+        label = np.zeros((SIZE, SIZE), dtype=np.uint8)
+        label[:100] = LIVER
+        small = np.zeros_like(label)
+        small[0, :10] = LIVER
+        slices = [Slice(label.astype(np.float32), label, "a", "a1"), Slice(small.astype(np.float32), small, "a", "a2")]
+        scores = score_slices([label, np.zeros_like(small)], slices)
+        self.assertGreater(scores["liver_pooled"], 0.99)
+        self.assertEqual(scores["liver_slice_mean"], 0.5)
+
+    def test_a_found_lesion_a_missed_one_and_a_false_one_are_counted_apart(self):
+        truth, answer = np.zeros((2, 64, 64), dtype=bool)
+        truth[5:15, 5:15], truth[40:50, 40:50] = True, True
+        answer[6:15, 5:15], answer[30:36, 5:11] = True, True
+        tally = LesionTally()
+        tally.add(answer, truth, np.zeros_like(truth), 1.6)
+        self.assertEqual(tally.found["10 to 20 mm"], [True, False])
+        self.assertEqual(tally.false_lesions, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
