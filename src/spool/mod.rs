@@ -24,6 +24,9 @@ pub mod journal;
 mod part10;
 pub mod retention;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fs::File,
     io,
@@ -382,6 +385,3 @@ fn digest(parts: &[&[u8]]) -> String {
     }
     format!("{:.16}", format!("{:x}", sha.finalize()))
 }
-
-#[cfg(test)]
-mod tests;

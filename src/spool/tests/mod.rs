@@ -1,6 +1,9 @@
+mod power_cut;
+mod surviving_a_power_cut;
+
 use super::*;
 
-pub(super) fn scanner(association: u64) -> Source {
+pub(in crate::spool) fn scanner(association: u64) -> Source {
     Source {
         calling_ae: AeTitle::parse("CT1").unwrap(),
         called_ae: AeTitle::parse("HEPAR").unwrap(),
@@ -9,7 +12,7 @@ pub(super) fn scanner(association: u64) -> Source {
     }
 }
 
-pub(super) fn instance(uid: &str, data_set: &'static [u8]) -> Incoming {
+pub(in crate::spool) fn instance(uid: &str, data_set: &'static [u8]) -> Incoming {
     Incoming {
         sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.2").unwrap(),
         sop_instance: Uid::parse(uid).unwrap(),
