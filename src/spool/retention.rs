@@ -94,3 +94,121 @@ pub fn removable(
         .map(|(candidate, because)| (candidate.series.clone(), because))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    const POLICY: Policy = Policy {
+        keep_delivered: Duration::from_secs(7 * 86_400),
+        keep_failed: Duration::from_secs(30 * 86_400),
+        keep_free: 1_000,
+    };
+
+    fn day(number: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + number * DAY).unwrap()
+    }
+
+    /// 100 bytes of a series that ended on the day that is its number.
+    fn ended(number: i64, state: SeriesState) -> Candidate {
+        Candidate {
+            series: Uid::parse(&format!("1.2.{number}")).unwrap(),
+            state,
+            finished_at: state.is_settled().then(|| day(number)),
+            unsent: false,
+            bytes: 100,
+        }
+    }
+
+    fn removed(candidates: &[Candidate], available: u64, now: i64) -> Vec<(String, Because)> {
+        let space = DiskSpace {
+            total: 10_000,
+            available,
+        };
+        removable(&POLICY, candidates, space, day(now))
+            .into_iter()
+            .map(|(series, because)| (series.to_string(), because))
+            .collect()
+    }
+
+    #[test]
+    fn a_delivered_series_goes_after_its_time_and_a_failed_one_after_longer() {
+        let candidates = [
+            ended(1, SeriesState::Delivered),
+            ended(2, SeriesState::Failed),
+            ended(3, SeriesState::Ignored),
+            ended(4, SeriesState::Refused),
+        ];
+        let age = |number: i64| (format!("1.2.{number}"), Because::Age);
+        assert_eq!(removed(&candidates, 5_000, 8), []);
+        assert_eq!(removed(&candidates, 5_000, 9), [age(1)]);
+        assert_eq!(removed(&candidates, 5_000, 20), [age(1), age(3)]);
+        let all = [age(1), age(2), age(3), age(4)];
+        assert_eq!(removed(&candidates, 5_000, 40), all);
+    }
+
+    #[test]
+    fn when_space_runs_short_the_longest_delivered_go_until_enough_is_free() {
+        let candidates = [
+            ended(4, SeriesState::Delivered),
+            ended(1, SeriesState::Failed),
+            ended(3, SeriesState::Ignored),
+            ended(2, SeriesState::Delivered),
+        ];
+        let space = |number: i64| (format!("1.2.{number}"), Because::Space);
+        assert_eq!(removed(&candidates, 1_000, 5), []);
+        assert_eq!(removed(&candidates, 999, 5), [space(2)]);
+        assert_eq!(removed(&candidates, 850, 5), [space(2), space(3)]);
+        assert_eq!(removed(&candidates, 0, 5), [space(2), space(3), space(4)]);
+    }
+
+    #[test]
+    fn what_goes_by_age_counts_towards_the_space_that_is_needed() {
+        let candidates = [
+            ended(1, SeriesState::Delivered),
+            ended(8, SeriesState::Delivered),
+        ];
+        let only = [("1.2.1".to_owned(), Because::Age)];
+        assert_eq!(removed(&candidates, 900, 9), only);
+    }
+
+    #[test]
+    fn a_clock_that_went_back_removes_nothing() {
+        let candidates = [ended(100, SeriesState::Delivered)];
+        assert_eq!(removed(&candidates, 5_000, 1), []);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_on_its_way_or_unsent_is_never_removed(
+            states in prop::collection::vec(
+                (prop::sample::select(&SeriesState::ALL[..]), any::<bool>()), 0..20
+            ),
+            available in 0u64..2_000,
+            now in -10_000i64..10_000,
+        ) {
+            let candidates: Vec<Candidate> = states
+                .iter()
+                .zip(0..)
+                .map(|((state, unsent), number)| Candidate {
+                    unsent: *unsent,
+                    ..ended(number, *state)
+                })
+                .collect();
+            let removed = removed(&candidates, available, now);
+            for (series, because) in &removed {
+                let it = candidates.iter().find(|c| c.series.as_str() == series).unwrap();
+                prop_assert!(it.state.is_settled() && !it.unsent);
+                let failed = [SeriesState::Refused, SeriesState::Failed].contains(&it.state);
+                prop_assert!(!failed || *because == Because::Age);
+            }
+            let distinct: std::collections::BTreeSet<_> =
+                removed.iter().map(|(series, _)| series).collect();
+            prop_assert_eq!(distinct.len(), removed.len());
+        }
+    }
+}

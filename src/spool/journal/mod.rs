@@ -11,6 +11,8 @@ mod columns;
 mod deliveries;
 mod instances;
 mod recovery;
+mod retained;
+mod salvage;
 mod schema;
 mod series;
 mod state;
@@ -28,6 +30,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use deliveries::{DeliveryRecord, ResultObject};
 pub use instances::{InstanceRecord, InstanceState};
 pub use recovery::Recovery;
+pub use retained::SeriesFiles;
 pub use series::{NewSeries, SeriesRecord};
 pub use state::{DeliveryState, SeriesState};
 

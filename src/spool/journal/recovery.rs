@@ -7,14 +7,12 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, Row, params_from_iter, types::Value};
+use rusqlite::{Connection, ErrorCode};
 
 use super::{
     JournalError,
-    deliveries::object_of,
-    instances::instance_of,
+    salvage::take_over,
     schema::{self, Found},
-    series::series_of,
 };
 
 /// What opening the journal found.
@@ -46,6 +44,15 @@ enum Trouble {
     Cannot(JournalError),
 }
 
+impl Trouble {
+    fn into_error(self) -> JournalError {
+        match self {
+            Self::Unusable(reason) => file_error("replace")(io::Error::other(reason)),
+            Self::Cannot(err) => err,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for Trouble {
     fn from(err: rusqlite::Error) -> Self {
         match err.sqlite_error_code() {
@@ -58,32 +65,50 @@ impl From<rusqlite::Error> for Trouble {
 }
 
 pub(super) fn open(path: &Path) -> Result<(Connection, Recovery), JournalError> {
-    let reason = match open_as_it_is(path) {
-        Ok(opened) => return Ok(opened),
-        Err(Trouble::Cannot(err)) => return Err(err),
-        Err(Trouble::Unusable(reason)) => reason,
-    };
-    let set_aside = set_aside(path, &reason).map_err(file_error("set aside"))?;
-    let mut connection = match open_as_it_is(path) {
-        Ok((connection, _)) => connection,
-        Err(Trouble::Cannot(err)) => return Err(err),
-        Err(Trouble::Unusable(reason)) => {
-            return Err(file_error("replace")(io::Error::other(reason)));
-        }
-    };
+    let fresh = with_suffix(path, ".new");
+    if !path.exists() && fresh.exists() {
+        // The process ended in the middle of `rebuild`, after the old file was set aside.
+        put_in_place(&fresh, path).map_err(file_error("replace"))?;
+    }
+    match open_as_it_is(path) {
+        Ok(opened) => Ok(opened),
+        Err(Trouble::Cannot(err)) => Err(err),
+        Err(Trouble::Unusable(reason)) => rebuild(path, &fresh, reason),
+    }
+}
+
+/// Makes a new journal of what can be read of the old one.
+///
+/// The new one is complete before the old one moves, so that a process that ends in between starts
+/// over, and never with an empty journal.
+fn rebuild(
+    path: &Path,
+    fresh: &Path,
+    reason: String,
+) -> Result<(Connection, Recovery), JournalError> {
+    remove_database(fresh);
+    let (mut connection, _) = open_as_it_is(fresh).map_err(Trouble::into_error)?;
     let [series, _, _, instances] =
-        take_over(&set_aside, &mut connection).map_err(JournalError::failed_to("be rebuilt"))?;
-    let path = set_aside.display();
-    tracing::error!(%path, %reason, series, instances, "the journal was unusable and is rebuilt");
-    Ok((
-        connection,
-        Recovery::Rebuilt {
-            set_aside,
-            reason,
-            series,
-            instances,
-        },
-    ))
+        take_over(path, &mut connection).map_err(JournalError::failed_to("be rebuilt"))?;
+    // Closing moves everything from the log into the file.
+    connection
+        .close()
+        .map_err(|(_, err)| JournalError::failed_to("be rebuilt")(err))?;
+
+    let set_aside = set_aside(path, &reason).map_err(file_error("set aside"))?;
+    put_in_place(fresh, path).map_err(file_error("replace"))?;
+    let (connection, _) = open_as_it_is(path).map_err(Trouble::into_error)?;
+    {
+        let path = set_aside.display();
+        tracing::error!(%path, %reason, series, instances, "the journal was unusable and is rebuilt");
+    }
+    let recovery = Recovery::Rebuilt {
+        set_aside,
+        reason,
+        series,
+        instances,
+    };
+    Ok((connection, recovery))
 }
 
 fn open_as_it_is(path: &Path) -> Result<(Connection, Recovery), Trouble> {
@@ -99,9 +124,8 @@ fn open_as_it_is(path: &Path) -> Result<(Connection, Recovery), Trouble> {
             return Err(Trouble::Unusable(complaint));
         }
     }
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    let recovery = match found {
+    // Nothing is written before the file is known to be ours and whole.
+    match found {
         Found::NotOurs => {
             let reason = "it is a newer Hepar's journal or another program's database";
             return Err(Trouble::Unusable(reason.to_owned()));
@@ -109,17 +133,22 @@ fn open_as_it_is(path: &Path) -> Result<(Connection, Recovery), Trouble> {
         Found::Nothing if existed => {
             return Err(Trouble::Unusable("the file was empty".to_owned()));
         }
-        Found::Nothing => {
-            schema::migrate(&mut connection, 0)?;
-            sync_parent(path).map_err(|err| Trouble::Cannot(file_error("keep")(err)))?;
-            Recovery::Created
-        }
-        Found::Journal(schema::CURRENT) => Recovery::Opened,
+        _ => {}
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let recovery = match found {
+        Found::Journal(schema::CURRENT) => return Ok((connection, Recovery::Opened)),
         Found::Journal(from) => {
             schema::migrate(&mut connection, from)?;
             Recovery::Migrated { from }
         }
+        _ => {
+            schema::migrate(&mut connection, 0)?;
+            Recovery::Created
+        }
     };
+    sync_parent(path).map_err(|err| Trouble::Cannot(file_error("keep")(err)))?;
     Ok((connection, recovery))
 }
 
@@ -141,100 +170,22 @@ fn set_aside(path: &Path, reason: &str) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// In the order in which rows refer to each other.
-const TABLES: [&str; 4] = ["series", "objects", "deliveries", "instances"];
-
-/// Copies what can be read of the old file into the new one; returns how many rows of each table.
-///
-/// Best effort: each table is read from both ends until the damage stops it, and a row that the new
-/// schema does not take, or that we could not read back, is left out.
-fn take_over(old: &Path, new: &mut Connection) -> rusqlite::Result<[usize; 4]> {
-    let tx = new.transaction()?;
-    if let Ok(old) = Connection::open(old) {
-        for table in TABLES {
-            for direction in ["ASC", "DESC"] {
-                // The error is the damage; the rows before it are copied.
-                let _ = copy_rows(&old, &tx, table, direction);
-            }
-        }
-    }
-    remove_unreadable(&tx)?;
-    let mut rows = [0; 4];
-    for (rows, table) in rows.iter_mut().zip(TABLES) {
-        let count = format!("SELECT count(*) FROM {table}");
-        *rows = tx.query_row(&count, [], |row| row.get::<_, i64>(0))? as usize;
-    }
-    tx.commit()?;
-    Ok(rows)
+fn put_in_place(fresh: &Path, path: &Path) -> io::Result<()> {
+    std::fs::rename(fresh, path)?;
+    sync_parent(path)
 }
 
-fn copy_rows(
-    old: &Connection,
-    new: &Connection,
-    table: &str,
-    direction: &str,
-) -> rusqlite::Result<()> {
-    let known = new.prepare(&format!("SELECT * FROM {table}"))?;
-    let known: Vec<&str> = known.column_names().collect();
-    let mut select = old.prepare(&format!("SELECT * FROM {table} ORDER BY 1 {direction}"))?;
-    // By name, because columns come and go between versions.
-    let (indices, names): (Vec<usize>, Vec<String>) = select
-        .column_names()
-        .enumerate()
-        .filter(|(_, name)| known.contains(name))
-        .map(|(index, name)| (index, name.to_owned()))
-        .unzip();
-    let mut insert = new.prepare(&format!(
-        "INSERT OR IGNORE INTO {table} ({}) VALUES ({})",
-        names.join(", "),
-        vec!["?"; names.len()].join(", "),
-    ))?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let values: Vec<Value> = indices
-            .iter()
-            .map(|index| row.get(*index))
-            .collect::<rusqlite::Result<_>>()?;
-        // A row that does not fit is lost; the next may.
-        let _ = insert.execute(params_from_iter(values));
+/// What SQLite keeps a database in, besides an index that it can make again.
+pub(super) const FILES: [&str; 2] = ["", "-wal"];
+
+/// Best effort; what stays is overwritten.
+pub(super) fn remove_database(path: &Path) {
+    for suffix in FILES.into_iter().chain(["-shm"]) {
+        let _ = std::fs::remove_file(with_suffix(path, suffix));
     }
-    Ok(())
 }
 
-/// Damage that kept a row's shape may still have changed its words.
-fn remove_unreadable(tx: &Connection) -> rusqlite::Result<()> {
-    type IsReadable = fn(&Row<'_>) -> bool;
-    let readable: [(&str, &str, IsReadable); 3] = [
-        ("series", "series", |row| series_of(row).is_ok()),
-        ("instances", "sop_instance", |row| instance_of(row).is_ok()),
-        ("objects", "object", |row| object_of(row).is_ok()),
-    ];
-    for (table, key, is_readable) in readable {
-        let mut select = tx.prepare(&format!("SELECT * FROM {table}"))?;
-        let mut rows = select.query([])?;
-        let mut bad: Vec<Value> = Vec::new();
-        while let Some(row) = rows.next()? {
-            if !is_readable(row) {
-                bad.push(row.get(key)?);
-            }
-        }
-        for key_value in bad {
-            tx.execute(
-                &format!("DELETE FROM {table} WHERE {key} = ?1"),
-                [key_value],
-            )?;
-        }
-    }
-    // Without its object or its state a delivery cannot be made.
-    tx.execute(
-        "DELETE FROM deliveries WHERE object NOT IN (SELECT object FROM objects)
-             OR state NOT IN ('waiting', 'delivered', 'failed', 'superseded')",
-        [],
-    )?;
-    Ok(())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -47,7 +47,7 @@ const MIGRATIONS: [&str; 1] = [
          association INTEGER NOT NULL,
          header TEXT
      ) STRICT, WITHOUT ROWID;
-     CREATE INDEX instances_by_series ON instances (series);
+     CREATE INDEX instances_by_series ON instances (series, bytes);
      CREATE INDEX instances_quarantined ON instances (received_at) WHERE quarantined IS NOT NULL;
 
      CREATE TABLE objects (

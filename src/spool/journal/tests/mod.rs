@@ -1,3 +1,5 @@
+mod damage;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -325,6 +327,46 @@ fn lists_are_in_order_of_arrival_and_counted_by_state() {
         counts.into_iter().collect::<Vec<_>>(),
         [(SeriesState::Receiving, 4), (SeriesState::Queued, 1)]
     );
+}
+
+#[test]
+fn a_series_whose_files_were_removed_is_remembered_and_not_considered_again() {
+    let (_dir, journal) = journal();
+    let series = segmenting(&journal, "1.2.3");
+    for number in 1..=3 {
+        let name = format!("1.2.3.{number}");
+        journal
+            .record_instance(&instance(&name, Some("1.2.3")))
+            .unwrap();
+    }
+    let candidate = || journal.retention_candidates().unwrap();
+    assert_eq!(candidate()[0].bytes, 3 * 526_000);
+    assert_eq!(candidate()[0].finished_at, None);
+
+    let to = pacs(&["pacs"]);
+    journal
+        .record_result(&series, &json!({}), &[seg(1)], &to, at(3))
+        .unwrap();
+    assert!(candidate()[0].unsent);
+    journal
+        .delivery_attempted(&seg(1).sop_instance, "pacs", Ok(()), None, at(4))
+        .unwrap();
+    assert!(!candidate()[0].unsent);
+    assert_eq!(candidate()[0].finished_at, Some(at(4)));
+
+    let files = journal.files_of(&series).unwrap();
+    assert_eq!(files.instances.len(), 3);
+    assert_eq!(files.results, [seg(1).path]);
+    journal.note_purged(&series, at(9)).unwrap();
+    assert_eq!(candidate(), []);
+    let record = journal.series(&series).unwrap().unwrap();
+    assert_eq!(record.state, SeriesState::Delivered);
+    assert_eq!(record.purged_at, Some(at(9)));
+    assert_eq!(journal.known_instances().unwrap().len(), 0);
+
+    // Sent again after all.
+    journal.note_received(&series, 1, at(10)).unwrap();
+    assert_eq!(candidate().len(), 1);
 }
 
 #[test]
