@@ -9,16 +9,47 @@
 //! Conventions: labels are u8, 0 background, 1 organ, 2 lesion; indices are (slice, row, column),
 //! slices in the order of the stack.
 
+mod closing;
 mod label;
+mod measure;
+mod postprocess;
 mod probabilities;
+mod runs;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use ndarray::Array2;
 
 pub use label::label_slice;
+pub use measure::{Findings, Lesion, measure};
+pub use postprocess::{Changes, postprocess};
 pub use probabilities::{Probabilities, neighbours};
+
+use crate::volume::VolumeGeometry;
 
 /// The label map of a series: one `[row, column]` array per slice, in the order of the stack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
     pub slices: Vec<Array2<u8>>,
+}
+
+impl Labels {
+    fn assert_fits(&self, geometry: &VolumeGeometry) {
+        let extent = (geometry.rows(), geometry.columns());
+        assert_eq!(self.slices.len(), geometry.n_slices());
+        assert!(self.slices.iter().all(|slice| slice.dim() == extent));
+    }
+
+    /// The labels under a run.
+    fn of(&self, run: runs::Run) -> &[u8] {
+        let row = self.slices[run.slice as usize].row(run.row as usize);
+        let row = row.to_slice().expect("label slices are row-major");
+        &row[run.start as usize..run.end as usize]
+    }
+
+    fn of_mut(&mut self, run: runs::Run) -> &mut [u8] {
+        let row = self.slices[run.slice as usize].row_mut(run.row as usize);
+        let row = row.into_slice().expect("label slices are row-major");
+        &mut row[run.start as usize..run.end as usize]
+    }
 }

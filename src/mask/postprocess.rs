@@ -1,0 +1,340 @@
+//! What is known about livers and the network does not know: there is one, it has no holes, and its
+//! tumours are in it. Each step is a number in the bundle and can be switched off there.
+
+use serde::Serialize;
+
+use super::{
+    Labels,
+    closing::Closed,
+    runs::{Components, Connectivity, Run, Runs},
+};
+use crate::{
+    model::{LESION, ORGAN, Postprocess},
+    volume::VolumeGeometry,
+};
+
+/// What was changed after the network; part of the result, because a large change is a warning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Changes {
+    /// Organ and lesions away from the organ that were dropped, ml.
+    pub dropped_ml: f64,
+    /// Holes in the organ that were filled, ml.
+    pub filled_ml: f64,
+    /// Lesions below the smallest volume that became organ.
+    pub small_lesions: usize,
+    /// The share of the organ that was in its largest component before anything was dropped.
+    pub largest_share: f64,
+}
+
+/// Cleans a label map in place.
+///
+/// # Panics
+/// If the labels are not those of this geometry.
+pub fn postprocess(labels: &mut Labels, geometry: &VolumeGeometry, rules: &Postprocess) -> Changes {
+    labels.assert_fits(geometry);
+    let mut changes = Changes::default();
+    drop_distant(labels, geometry, rules, &mut changes);
+    fill_holes(labels, geometry, rules, &mut changes);
+    absorb_small_lesions(labels, geometry, rules, &mut changes);
+    changes
+}
+
+/// Drops components of the organ that are small beside the largest one, and lesions that lie
+/// neither in what is kept nor in a notch of it.
+fn drop_distant(
+    labels: &mut Labels,
+    geometry: &VolumeGeometry,
+    rules: &Postprocess,
+    changes: &mut Changes,
+) {
+    let all = Runs::of(&labels.slices, |label| label != 0);
+    let components = all.components(Connectivity::Corners);
+    // A component counts by its organ voxels: lesions alone are no organ.
+    let organ_ml = volumes(labels, geometry, &all, &components, ORGAN);
+    let largest = organ_ml.iter().copied().fold(0.0, f64::max);
+    let total: f64 = organ_ml.iter().sum();
+    changes.largest_share = if total > 0.0 { largest / total } else { 0.0 };
+    if rules.keep_share_of_largest == 0.0 {
+        return;
+    }
+    let kept = |run: usize| {
+        let ml = organ_ml[components.of_run[run] as usize];
+        ml > 0.0 && ml >= rules.keep_share_of_largest * largest
+    };
+    let (mut organ, mut distant) = (Vec::new(), Vec::new());
+    for (index, run) in all.all.iter().enumerate() {
+        if kept(index) {
+            &mut organ
+        } else {
+            &mut distant
+        }
+        .push(*run);
+    }
+
+    let spacing = geometry.spacing_mm();
+    let in_slice = |runs: &[Run], slice: u32| {
+        let from = runs.partition_point(|run| run.slice < slice);
+        from..runs.partition_point(|run| run.slice <= slice)
+    };
+    for distant in distant.chunk_by(|a, b| a.slice == b.slice) {
+        let slice = distant[0].slice;
+        let ml = geometry.voxel_ml(slice as usize);
+        let nearby = &organ[in_slice(&organ, slice)];
+        let holds_lesion = distant.iter().any(|run| labels.of(*run).contains(&LESION));
+        let closed = (holds_lesion && !nearby.is_empty()).then(|| {
+            Closed::of(
+                nearby,
+                geometry.rows(),
+                [spacing[1], spacing[2]],
+                rules.closing_mm,
+            )
+        });
+        for run in distant {
+            let before = labels.of(*run).to_vec();
+            labels.of_mut(*run).fill(0);
+            for [start, end] in closed.iter().flat_map(|closed| closed.inside(*run)) {
+                for column in start..end {
+                    let label = before[(column - run.start) as usize];
+                    if label == LESION {
+                        labels.slices[slice as usize][[run.row as usize, column as usize]] = label;
+                    }
+                }
+            }
+            let dropped = labels.of(*run).iter().filter(|label| **label == 0).count();
+            changes.dropped_ml += dropped as f64 * ml;
+        }
+    }
+}
+
+/// Fills what the organ encloses in a slice, if it is small: with the label beside it.
+fn fill_holes(
+    labels: &mut Labels,
+    geometry: &VolumeGeometry,
+    rules: &Postprocess,
+    changes: &mut Changes,
+) {
+    if rules.fill_holes_cm2 == 0.0 {
+        return;
+    }
+    let organ = Runs::of(&labels.slices, |label| label != 0);
+    let (gaps, rectangles) = organ.gaps_in_rectangle(labels.slices.len());
+    let components = gaps.components(Connectivity::FacesInSlice);
+    let [_, between_rows, between_columns] = geometry.spacing_mm();
+    let pixel_cm2 = between_rows * between_columns / 100.0;
+    let mut area_cm2 = vec![0.0; components.count];
+    for (run, component) in gaps.all.iter().zip(&components.of_run) {
+        let open = rectangles[run.slice as usize].is_touched_by(*run);
+        let area = if open {
+            f64::INFINITY
+        } else {
+            f64::from(run.len()) * pixel_cm2
+        };
+        area_cm2[*component as usize] += area;
+    }
+    for (run, component) in gaps.all.iter().zip(&components.of_run) {
+        if area_cm2[*component as usize] < rules.fill_holes_cm2 {
+            let (slice, row) = (run.slice as usize, run.row as usize);
+            // A hole that is not open starts behind a voxel of the organ.
+            let beside = labels.slices[slice][[row, run.start as usize - 1]];
+            labels.of_mut(*run).fill(beside);
+            changes.filled_ml += f64::from(run.len()) * geometry.voxel_ml(slice);
+        }
+    }
+}
+
+/// Lesions below the smallest volume become organ.
+fn absorb_small_lesions(
+    labels: &mut Labels,
+    geometry: &VolumeGeometry,
+    rules: &Postprocess,
+    changes: &mut Changes,
+) {
+    let lesions = Runs::of(&labels.slices, |label| label == LESION);
+    let components = lesions.components(Connectivity::Corners);
+    let ml = volumes(labels, geometry, &lesions, &components, LESION);
+    for (run, component) in lesions.all.iter().zip(&components.of_run) {
+        if ml[*component as usize] < rules.minimum_lesion_ml {
+            labels.of_mut(*run).fill(ORGAN);
+        }
+    }
+    changes.small_lesions = ml
+        .iter()
+        .filter(|ml| **ml < rules.minimum_lesion_ml)
+        .count();
+}
+
+/// Millilitres of one label in each component.
+fn volumes(
+    labels: &Labels,
+    geometry: &VolumeGeometry,
+    runs: &Runs,
+    components: &Components,
+    label: u8,
+) -> Vec<f64> {
+    let mut ml = vec![0.0; components.count];
+    for (run, component) in runs.all.iter().zip(&components.of_run) {
+        let voxels = labels
+            .of(*run)
+            .iter()
+            .filter(|found| **found == label)
+            .count();
+        ml[*component as usize] += voxels as f64 * geometry.voxel_ml(run.slice as usize);
+    }
+    ml
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mask::testing::{ball, paint, stack},
+        volume::Stack,
+    };
+
+    const OFF: Postprocess = Postprocess {
+        z_smoothing_mm: 0.0,
+        keep_share_of_largest: 0.0,
+        fill_holes_cm2: 0.0,
+        closing_mm: 0.0,
+        minimum_lesion_ml: 0.0,
+    };
+
+    fn count(labels: &Labels, label: u8) -> usize {
+        let slices = labels.slices.iter().flat_map(|slice| slice.iter());
+        slices.filter(|found| **found == label).count()
+    }
+
+    /// A liver of 45 mm radius in a stack of 2 mm slices.
+    fn liver() -> (Stack, Labels) {
+        let stack = stack([50, 120, 120], [2.0, 1.0, 1.0]);
+        let organ = ball([50.0, 60.0, 50.0], 45.0);
+        let labels = paint(&stack, |at| u8::from(organ(at)));
+        (stack, labels)
+    }
+
+    #[test]
+    fn with_every_rule_off_nothing_changes() {
+        let (stack, mut labels) = liver();
+        labels.slices[3][[2, 2]] = 2;
+        let before = labels.clone();
+        postprocess(&mut labels, &stack.geometry, &OFF);
+        assert_eq!(labels, before);
+    }
+
+    #[test]
+    fn small_components_go_and_a_second_large_one_stays() {
+        let (stack, mut labels) = liver();
+        let clean = labels.clone();
+        // 1 % of the liver, away from it.
+        labels.slices[10]
+            .slice_mut(ndarray::s![100..119, 100..119])
+            .fill(1);
+        let rules = Postprocess {
+            keep_share_of_largest: 0.05,
+            ..OFF
+        };
+        let changes = postprocess(&mut labels, &stack.geometry, &rules);
+        assert_eq!(labels, clean);
+        assert!((changes.dropped_ml - 19.0 * 19.0 * 0.002).abs() < 1e-9);
+        assert!((0.99..1.0).contains(&changes.largest_share), "{changes:?}");
+
+        for slice in 0..45 {
+            labels.slices[slice]
+                .slice_mut(ndarray::s![100..119, 100..119])
+                .fill(1);
+        }
+        let with_both = labels.clone();
+        postprocess(&mut labels, &stack.geometry, &rules);
+        assert_eq!(labels, with_both);
+    }
+
+    #[test]
+    fn a_lesion_in_a_notch_of_the_organ_stays_and_one_beside_it_goes() {
+        let (stack, mut labels) = liver();
+        // A notch 6 mm wide and 8 mm deep in the middle slice; the lesion touches nothing.
+        let middle = &mut labels.slices[25];
+        middle.slice_mut(ndarray::s![57..63, 87..96]).fill(0);
+        middle.slice_mut(ndarray::s![59..61, 90..92]).fill(2);
+        // Also clear the slices around it, so that nothing touches across slices.
+        for slice in [24, 26] {
+            labels.slices[slice]
+                .slice_mut(ndarray::s![57..63, 87..96])
+                .fill(0);
+        }
+        labels.slices[25]
+            .slice_mut(ndarray::s![59..61, 105..107])
+            .fill(2);
+        let rules = Postprocess {
+            keep_share_of_largest: 0.05,
+            closing_mm: 5.0,
+            ..OFF
+        };
+        postprocess(&mut labels, &stack.geometry, &rules);
+        assert_eq!(labels.slices[25][[59, 90]], 2, "in the notch");
+        assert_eq!(labels.slices[25][[59, 105]], 0, "beside the organ");
+        assert_eq!(count(&labels, 2), 4);
+    }
+
+    #[test]
+    fn lesions_without_an_organ_are_no_finding() {
+        let stack = stack([5, 20, 20], [2.0, 1.0, 1.0]);
+        let lesion = ball([4.0, 10.0, 10.0], 4.0);
+        let mut labels = paint(&stack, |at| if lesion(at) { 2 } else { 0 });
+        postprocess(&mut labels, &stack.geometry, &Postprocess::default());
+        assert_eq!(count(&labels, 2), 0);
+    }
+
+    #[test]
+    fn small_holes_are_filled_with_what_is_beside_them_and_large_ones_are_not() {
+        let (stack, mut labels) = liver();
+        let clean = labels.clone();
+        labels.slices[25]
+            .slice_mut(ndarray::s![60..66, 40..46])
+            .fill(0);
+        let rules = Postprocess {
+            fill_holes_cm2: 1.0,
+            ..OFF
+        };
+        let changes = postprocess(&mut labels, &stack.geometry, &rules);
+        assert_eq!(labels, clean);
+        assert!((changes.filled_ml - 36.0 * 0.002).abs() < 1e-9);
+
+        labels.slices[25]
+            .slice_mut(ndarray::s![50..70, 40..60])
+            .fill(0);
+        let large = labels.clone();
+        postprocess(&mut labels, &stack.geometry, &rules);
+        assert_eq!(labels, large);
+
+        // A bay that is open to the outside is no hole.
+        let mut labels = clean.clone();
+        labels.slices[25]
+            .slice_mut(ndarray::s![60..62, 90..120])
+            .fill(0);
+        let bay = labels.clone();
+        postprocess(&mut labels, &stack.geometry, &rules);
+        assert_eq!(labels, bay);
+    }
+
+    #[test]
+    fn lesions_too_small_to_mean_anything_become_organ() {
+        let (stack, mut labels) = liver();
+        let clean = labels.clone();
+        labels.slices[25]
+            .slice_mut(ndarray::s![60..63, 40..43])
+            .fill(2);
+        let rules = Postprocess {
+            minimum_lesion_ml: 0.03,
+            ..OFF
+        };
+        // 9 voxels of 2 mm3 are 0.018 ml.
+        let changes = postprocess(&mut labels, &stack.geometry, &rules);
+        assert_eq!((changes.small_lesions, &labels), (1, &clean));
+
+        labels.slices[25]
+            .slice_mut(ndarray::s![60..64, 40..44])
+            .fill(2);
+        postprocess(&mut labels, &stack.geometry, &rules);
+        assert_eq!(count(&labels, 2), 16);
+    }
+}
