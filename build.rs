@@ -4,21 +4,15 @@
 const BUNDLE: [&str; 4] = ["bundle.toml", "encoder.onnx", "golden.npz", "head.onnx"];
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(embedded_bundle)");
-    let mut complete = true;
     for file in BUNDLE {
         let path = format!("models/liver-tumour/{file}");
         println!("cargo::rerun-if-changed={path}");
         if !std::path::Path::new(&path).is_file() {
             println!(
-                "cargo::warning={path} is missing: the binary will carry no model. Restore it \
-                 from version control, or train one (models/README.md)"
+                "cargo::error={path} is missing: it is built into the binary. Restore it from \
+                 version control, or train a bundle (models/README.md)"
             );
-            complete = false;
         }
-    }
-    if complete {
-        println!("cargo::rustc-cfg=embedded_bundle");
     }
     println!("cargo::rerun-if-changed=Cargo.lock");
     println!("cargo::rustc-env=HEPAR_TRACT_VERSION={}", tract_version());

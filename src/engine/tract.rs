@@ -176,6 +176,14 @@ mod tests {
     }
 
     #[test]
+    fn the_bundle_in_the_binary_computes_its_golden_output() {
+        let bundle = Bundle::embedded().unwrap();
+        let mut engine = Plans::load(&bundle).unwrap().engine().unwrap();
+        let agreement = check(&mut engine, &bundle).unwrap();
+        assert_eq!(agreement.label_disagreement, 0.0, "{agreement}");
+    }
+
+    #[test]
     fn a_bundle_whose_golden_output_is_missed_is_not_used() {
         let mut bundle = testing::bundle();
         bundle.golden.logits[7] += 0.5;

@@ -153,7 +153,7 @@ mod tests {
                     .is_some_and(|label| *label != 0)
         };
         Array2::from_shape_fn((rows, columns), |(r, c)| {
-            let here = [r as i32, c as i32];
+            let here = [r, c].map(|at| i32::try_from(at).unwrap());
             let missed = |centre: [i32; 2]| !around(centre).any(|p| near(p, centre) && organ(p));
             u8::from(!around(here).any(|centre| near(centre, here) && missed(centre)))
         })

@@ -49,30 +49,23 @@ pub fn measure(labels: &Labels, stack: &Stack) -> Findings {
     let geometry = &stack.geometry;
     labels.assert_fits(geometry);
     let organ = Runs::of(&labels.slices, |label| label != 0);
-    let mut whole = Mass::default();
+    let (mut whole, mut liver_ml) = (Mass::default(), 0.0);
     for run in &organ.all {
         whole.add(*run, geometry);
+        liver_ml += labels.count(*run, ORGAN) as f64 * geometry.voxel_ml(run.slice as usize);
     }
     let lesions = lesions(labels, geometry);
     let tumour_ml = lesions.iter().map(|lesion| lesion.volume_ml).sum();
     let along = |run: Option<&Run>| run.map(|run| geometry.along_normal_mm(run.slice as usize));
     let extent = along(organ.all.first()).zip(along(organ.all.last()));
     Findings {
-        liver_ml: ml_of(labels, geometry, ORGAN),
+        liver_ml,
         tumour_ml,
         lesions,
         complete: !stack.has_gap(),
         liver_extent_mm: extent.map_or(0.0, |(first, last)| (last - first).abs()),
         liver_centroid_lps: whole.centroid(),
     }
-}
-
-fn ml_of(labels: &Labels, geometry: &VolumeGeometry, label: u8) -> f64 {
-    let ml = |(slice, labels): (usize, &ndarray::Array2<u8>)| {
-        let voxels = labels.iter().filter(|found| **found == label).count();
-        voxels as f64 * geometry.voxel_ml(slice)
-    };
-    labels.slices.iter().enumerate().map(ml).sum()
 }
 
 fn lesions(labels: &Labels, geometry: &VolumeGeometry) -> Vec<Lesion> {

@@ -47,6 +47,14 @@ impl Labels {
         &row[run.start as usize..run.end as usize]
     }
 
+    /// How many voxels under a run have this label.
+    fn count(&self, run: runs::Run, label: u8) -> usize {
+        self.of(run)
+            .iter()
+            .map(|found| usize::from(*found == label))
+            .sum()
+    }
+
     fn of_mut(&mut self, run: runs::Run) -> &mut [u8] {
         let row = self.slices[run.slice as usize].row_mut(run.row as usize);
         let row = row.into_slice().expect("label slices are row-major");

@@ -100,8 +100,7 @@ fn drop_distant(
                     }
                 }
             }
-            let dropped = labels.of(*run).iter().filter(|label| **label == 0).count();
-            changes.dropped_ml += dropped as f64 * ml;
+            changes.dropped_ml += labels.count(*run, 0) as f64 * ml;
         }
     }
 }
@@ -173,12 +172,8 @@ fn volumes(
 ) -> Vec<f64> {
     let mut ml = vec![0.0; components.count];
     for (run, component) in runs.all.iter().zip(&components.of_run) {
-        let voxels = labels
-            .of(*run)
-            .iter()
-            .filter(|found| **found == label)
-            .count();
-        ml[*component as usize] += voxels as f64 * geometry.voxel_ml(run.slice as usize);
+        ml[*component as usize] +=
+            labels.count(*run, label) as f64 * geometry.voxel_ml(run.slice as usize);
     }
     ml
 }

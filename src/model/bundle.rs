@@ -41,8 +41,6 @@ pub enum BundleError {
     },
     #[error("golden.npz")]
     Golden(#[from] GoldenError),
-    #[error("this binary was built without models/liver-tumour: set [model] bundle to a directory")]
-    NotBuiltIn,
 }
 
 impl BundleError {
@@ -53,6 +51,14 @@ impl BundleError {
     }
 }
 
+/// The manifest, then the files as [`FILES`] lists them.
+const EMBEDDED: [&[u8]; 4] = [
+    include_bytes!("../../models/liver-tumour/bundle.toml"),
+    include_bytes!("../../models/liver-tumour/encoder.onnx"),
+    include_bytes!("../../models/liver-tumour/golden.npz"),
+    include_bytes!("../../models/liver-tumour/head.onnx"),
+];
+
 const MANIFEST: &str = "bundle.toml";
 /// A manifest is a page of text.
 const MANIFEST_LIMIT: u64 = 1 << 20;
@@ -62,9 +68,8 @@ const FILE_LIMIT: u64 = 1 << 30;
 impl Bundle {
     /// The bundle the binary carries.
     pub fn embedded() -> Result<Self, BundleError> {
-        embedded::FILES.map_or(Err(BundleError::NotBuiltIn), |[manifest, files @ ..]| {
-            Self::verify(manifest, files.map(<[u8]>::to_vec))
-        })
+        let [manifest, files @ ..] = EMBEDDED;
+        Self::verify(manifest, files.map(<[u8]>::to_vec))
     }
 
     /// Reads and verifies the bundle in a directory.
@@ -132,31 +137,6 @@ fn read(directory: &Path, file: &'static str, limit: u64) -> Result<Vec<u8>, Bun
     Ok(bytes)
 }
 
-#[cfg(embedded_bundle)]
-mod embedded {
-    macro_rules! bundle_file {
-        ($name:literal) => {
-            include_bytes!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/models/liver-tumour/",
-                $name
-            ))
-        };
-    }
-    /// The manifest, then the files as [`super::FILES`] lists them.
-    pub(super) const FILES: Option<[&[u8]; 4]> = Some([
-        bundle_file!("bundle.toml"),
-        bundle_file!("encoder.onnx"),
-        bundle_file!("golden.npz"),
-        bundle_file!("head.onnx"),
-    ]);
-}
-
-#[cfg(not(embedded_bundle))]
-mod embedded {
-    pub(super) const FILES: Option<[&[u8]; 4]> = None;
-}
-
 #[cfg(test)]
 mod tests {
     use std::{error::Error, fs, io::Cursor};
@@ -216,6 +196,12 @@ mod tests {
             bundle.digest, other.digest,
             "another answer is another bundle"
         );
+    }
+
+    #[test]
+    fn the_bundle_in_the_binary_is_whole() {
+        let bundle = Bundle::embedded().unwrap();
+        assert_eq!(bundle.manifest.name, "liver-tumour");
     }
 
     #[test]
