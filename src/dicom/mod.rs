@@ -8,6 +8,7 @@ pub mod sop_class;
 mod status;
 pub mod transfer_syntax;
 mod uid;
+pub(crate) mod vector;
 
 pub use ae_title::{AeTitle, AeTitleError};
 pub use code::{Code, codes};

@@ -3,7 +3,10 @@
 //! The reason is shown to a technician: it says what the images are, never which rule fired.
 
 use super::{FrameHeader, InstanceHeader};
-use crate::dicom::{Plane, sop_class};
+use crate::dicom::{
+    Plane, sop_class,
+    vector::{cross, dot},
+};
 
 /// Whether an instance or a series can be segmented.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -150,7 +153,7 @@ fn not_acquired(image_type: &[String], lossy: bool) -> Option<String> {
     let reformat = image_type.iter().find(|value| {
         REFORMATS
             .iter()
-            .any(|word| value.split('_').any(|part| part == *word))
+            .any(|word| value.split(['_', ' ']).any(|part| part == *word))
     });
     if let Some(reformat) = reformat {
         return Some(format!("reformatted images ({reformat})"));
@@ -183,7 +186,6 @@ const REFORMATS: [&str; 13] = [
 
 /// Unit vectors at right angles, a sane pixel spacing, a position inside a scanner room.
 fn is_proper(plane: &Plane) -> bool {
-    let dot = |[a, b, c]: [f64; 3], [d, e, f]: [f64; 3]| a * d + b * e + c * f;
     let (row, column) = (plane.row_cosines, plane.column_cosines);
     (dot(row, row) - 1.0).abs() < COSINE_TOLERANCE
         && (dot(column, column) - 1.0).abs() < COSINE_TOLERANCE
@@ -198,8 +200,8 @@ const SPACING_MM: std::ops::Range<f64> = 0.01..20.0;
 const FARTHEST_MM: f64 = 1e5;
 
 fn angle_to_axial_degrees(plane: &Plane) -> f64 {
-    let ([a, b, _], [d, e, _]) = (plane.row_cosines, plane.column_cosines);
-    (a * e - b * d).abs().min(1.0).acos().to_degrees()
+    let [.., z] = cross(plane.row_cosines, plane.column_cosines);
+    z.abs().min(1.0).acos().to_degrees()
 }
 
 /// Where the slices of an instance lie between feet and head, millimetres.
@@ -216,4 +218,143 @@ fn distinct(mut positions: Vec<f64>) -> usize {
     positions.sort_by(f64::total_cmp);
     positions.dedup_by(|a, b| (*a - *b).abs() < 0.02);
     positions.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use dicom_core::VR;
+    use dicom_dictionary_std::{tags, uids};
+
+    use super::*;
+    use crate::series::sample::{Sample, at_z, series};
+
+    fn verdict(sample: Sample) -> Eligibility {
+        eligibility(&InstanceHeader::read(&sample.file()).unwrap())
+    }
+
+    fn reason(sample: Sample) -> String {
+        match verdict(sample) {
+            Eligibility::Ignored { reason } => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn of_type(image_type: &str) -> Sample {
+        Sample::slice(1).with(tags::IMAGE_TYPE, VR::CS, image_type)
+    }
+
+    #[test]
+    fn acquired_axial_slices_are_eligible_whatever_vendors_add() {
+        for image_type in [
+            "ORIGINAL\\PRIMARY\\AXIAL",
+            "ORIGINAL\\PRIMARY\\AXIAL\\CT_SOM5 SPI",
+            "ORIGINAL\\PRIMARY",
+            "ORIGINAL\\PRIMARY\\AXIAL\\HELIX",
+        ] {
+            assert_eq!(
+                verdict(of_type(image_type)),
+                Eligibility::Eligible,
+                "{image_type}"
+            );
+        }
+        let lossy_copy =
+            of_type("DERIVED\\PRIMARY\\AXIAL").with(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01");
+        assert_eq!(verdict(lossy_copy), Eligibility::Eligible);
+        let untyped = Sample::slice(1).without(tags::IMAGE_TYPE);
+        assert_eq!(verdict(untyped), Eligibility::Eligible);
+    }
+
+    #[test]
+    fn what_is_no_axial_ct_slice_is_ignored_in_words() {
+        assert_eq!(reason(of_type("ORIGINAL\\PRIMARY\\LOCALIZER")), "localizer");
+        assert_eq!(
+            reason(of_type("DERIVED\\SECONDARY\\MPR")),
+            "reformatted images (MPR)"
+        );
+        assert_eq!(
+            reason(of_type("DERIVED\\PRIMARY\\AXIAL\\CT_SOM5 MIP")),
+            "reformatted images (CT_SOM5 MIP)"
+        );
+        assert_eq!(
+            reason(of_type("DERIVED\\PRIMARY\\AXIAL")),
+            "derived images, not acquired from the patient"
+        );
+        assert_eq!(
+            reason(of_type("ORIGINAL\\SECONDARY\\AXIAL")),
+            "secondary images, not acquired from the patient"
+        );
+        let slice = || Sample::slice(1);
+        assert_eq!(
+            reason(slice().with(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\0\\-1")),
+            "not axial: slices lie at 90 degrees"
+        );
+        assert_eq!(
+            reason(slice().with(tags::MODALITY, VR::CS, "PT")),
+            "modality PT, not CT"
+        );
+        assert_eq!(
+            reason(
+                slice()
+                    .with(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB")
+                    .with(tags::SAMPLES_PER_PIXEL, VR::US, 3_u16)
+            ),
+            "colour images (RGB)"
+        );
+        assert_eq!(
+            reason(slice().without(tags::IMAGE_POSITION_PATIENT)),
+            "images without position, orientation or pixel spacing"
+        );
+        assert_eq!(
+            reason(slice().with(tags::PIXEL_SPACING, VR::DS, "0\\0")),
+            "images with an impossible orientation or pixel spacing"
+        );
+        assert_eq!(
+            reason(slice().without(tags::RESCALE_SLOPE)),
+            "no rescale to Hounsfield units"
+        );
+        assert_eq!(
+            reason(slice().with(tags::RESCALE_TYPE, VR::LO, "Z_EFF")),
+            "values in Z_EFF, not in Hounsfield units"
+        );
+        let report = slice().with(
+            tags::SOP_CLASS_UID,
+            VR::UI,
+            uids::X_RAY_RADIATION_DOSE_SR_STORAGE,
+        );
+        assert_eq!(
+            reason(report),
+            "not CT images: X-Ray Radiation Dose SR Storage"
+        );
+    }
+
+    #[test]
+    fn a_tilted_gantry_and_an_oblique_scan_are_axial() {
+        let (sin, cos) = 30_f64.to_radians().sin_cos();
+        let tilted = format!("1\\0\\0\\0\\{cos}\\{sin}");
+        let sample = Sample::slice(1).with(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, tilted);
+        assert_eq!(verdict(sample), Eligibility::Eligible);
+    }
+
+    #[test]
+    fn a_series_needs_three_positions() {
+        assert_eq!(judge(&[]), Eligibility::NotYet);
+        assert_eq!(judge(&at_z([0.0, 5.0])), Eligibility::NotYet);
+        assert_eq!(judge(&at_z([0.0, 5.0, 10.0])), Eligibility::Eligible);
+        assert_eq!(too_few(&at_z([0.0, 5.0])), "too few slices: 2");
+        assert_eq!(too_few(&at_z([3.0])), "a single slice");
+        let monitoring = at_z([3.0; 12]);
+        assert_eq!(judge(&monitoring), Eligibility::NotYet);
+        assert_eq!(
+            too_few(&monitoring),
+            "12 images at one position (bolus tracking?)"
+        );
+    }
+
+    #[test]
+    fn a_series_of_nothing_but_localizers_is_ignored_as_such() {
+        let localizers = series((0..3).map(|number| {
+            Sample::slice(number).with(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\LOCALIZER")
+        }));
+        assert_eq!(judge(&localizers), Eligibility::ignored("localizer"));
+    }
 }

@@ -7,15 +7,19 @@
 //! decision needs from each instance ([`InstanceHeader`]), and decides. It opens nothing and reads
 //! no clock.
 
+mod assembly;
+mod contiguity;
 pub(crate) mod elements;
 mod eligibility;
 mod functional_groups;
+mod gathering;
 mod header;
 pub(crate) mod part10;
 #[cfg(test)]
 pub(crate) mod sample;
 mod values;
 
+pub use assembly::{Assembler, Completed, Evidence};
 pub use elements::ElementError;
 pub use eligibility::{Eligibility, eligibility, is_slice, judge, too_few};
 pub use header::{FrameHeader, HeaderError, InstanceHeader, PixelFormat, Rescale};

@@ -77,6 +77,12 @@ impl Sample {
         self
     }
 
+    /// Renames the instance, inside and outside.
+    pub(crate) fn of_instance(mut self, sop_instance: &str) -> Self {
+        sop_instance.clone_into(&mut self.sop_instance);
+        self.with(tags::SOP_INSTANCE_UID, VR::UI, sop_instance)
+    }
+
     pub(crate) fn without(mut self, tag: dicom_core::Tag) -> Self {
         self.data_set.remove_element(tag);
         self

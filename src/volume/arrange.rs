@@ -13,10 +13,12 @@ use super::{
     geometry::VolumeGeometry,
     stations,
     steps::{Steps, tilt},
-    vector::{cross, dot},
 };
 use crate::{
-    dicom::{Plane, Uid},
+    dicom::{
+        Plane, Uid,
+        vector::{cross, dot},
+    },
     series::{InstanceHeader, is_slice},
 };
 

@@ -7,8 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::vector::{Vector, add, cross, dot, scale, sub};
-use crate::dicom::Plane;
+use crate::dicom::{
+    Plane,
+    vector::{Vector, add, cross, dot, scale, sub},
+};
 
 /// Parallel planes of one size in the order of their place along the normal.
 ///

@@ -17,7 +17,6 @@ mod geometry;
 mod hounsfield;
 mod stations;
 mod steps;
-mod vector;
 mod view;
 
 pub use arrange::{FrameRef, MIN_SLICES, Stack, arrange};

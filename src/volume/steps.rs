@@ -3,9 +3,11 @@
 use super::{
     arrange::{Candidate, pairs},
     findings::GeometryFinding,
+};
+use crate::dicom::{
+    Plane,
     vector::{dot, norm, scale, sub},
 };
-use crate::dicom::Plane;
 
 /// The distances between neighbouring planes, and what is usual around each.
 pub(super) struct Steps {
