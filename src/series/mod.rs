@@ -8,6 +8,7 @@
 //! no clock.
 
 mod assembly;
+mod collect;
 mod contiguity;
 pub(crate) mod elements;
 mod eligibility;

@@ -256,10 +256,14 @@ fn jpeg_2000_size(frame: &[u8]) -> Result<Announced, CodecError> {
     let siz = frame.get(at + 4..).unwrap_or_default();
     let (columns, rows) = (big_u32(siz, 4)?, big_u32(siz, 8)?);
     let (left, top) = (big_u32(siz, 12)?, big_u32(siz, 16)?);
+    // Every component has its own sub-sampling; one pixel for each is all that a slice can have.
+    if siz.get(39..41) != Some(&[1, 1]) {
+        return Err(CodecError::NoHeader);
+    }
     Ok(Announced {
         rows: rows.checked_sub(top).ok_or(CodecError::NoHeader)?,
         columns: columns.checked_sub(left).ok_or(CodecError::NoHeader)?,
-        components: big_u16(siz, 36 - 2)?,
+        components: big_u16(siz, 36)?,
     })
 }
 

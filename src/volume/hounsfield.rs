@@ -39,10 +39,10 @@ impl ToHounsfield {
             (self.slope - 1.0).abs() < f64::EPSILON && self.intercept.fract().abs() < f64::EPSILON;
         // What decides is decided once, so that the frequent loops have no branch and the compiler
         // makes vectors of them.
-        match (self.padding, self.signed) {
-            (None, true) if whole => self.offset(stored, Self::signed_value),
-            (None, false) if whole => self.offset(stored, Self::unsigned_value),
-            _ => self.look_up(stored),
+        match (whole, self.signed) {
+            (true, true) => self.offset(stored, Self::signed_value),
+            (true, false) => self.offset(stored, Self::unsigned_value),
+            (false, _) => self.look_up(stored),
         }
     }
 
@@ -52,12 +52,25 @@ impl ToHounsfield {
         value: impl Fn(&Self, u16) -> i32,
     ) -> Vec<i16> {
         let intercept = self.intercept.clamp(-131_072.0, 131_072.0) as i32;
-        stored
-            .map(|bits| {
-                let hu = value(self, bits) + intercept;
-                hu.clamp(i16::MIN.into(), i16::MAX.into()) as i16
-            })
-            .collect()
+        let hounsfield = |value: i32| {
+            let hu = value + intercept;
+            hu.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+        };
+        match self.padding {
+            None => stored.map(|bits| hounsfield(value(self, bits))).collect(),
+            Some((low, high)) => stored
+                .map(|bits| {
+                    let value = value(self, bits);
+                    // Not `&&`: a branch would keep the loop from becoming vectors.
+                    let is_padding = (low <= value) & (value <= high);
+                    if is_padding {
+                        AIR_HU
+                    } else {
+                        hounsfield(value)
+                    }
+                })
+                .collect(),
+        }
     }
 
     /// Through a table of every stored value: 4096 entries for 12 bits, 65536 for 16, fewer than a
