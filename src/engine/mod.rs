@@ -1,11 +1,11 @@
 //! The network runs.
 //!
 //! An engine computes a wrong mask as quietly as a right one, so none is trusted because it loaded:
-//! every one is [checked](check) against the bundle's golden output before the first patient, and
+//! every one is [checked](check()) against the bundle's golden output before the first patient, and
 //! its values are checked to be finite on every slice. What it is called and where it runs is what
 //! really happened, never what was asked for.
 //!
-//! The network is slice-wise: [`preprocess`] lays one slice as the bundle wants it, the encoder
+//! The network is slice-wise: [`preprocess()`] lays one slice as the bundle wants it, the encoder
 //! turns it into an [`Embedding`], the head turns that into [`Logits`]. [`Workers`] run jobs on
 //! threads that each own one engine.
 

@@ -2,7 +2,7 @@
 //!
 //! Tests, the demo and training need CT in which every voxel of liver and tumour is known, in any
 //! geometry a scanner can produce, without a patient in the repository. A phantom is a list of
-//! solid shapes in millimetres ([`Anatomy`](anatomy::Anatomy)) seen by a scanner with slice
+//! solid shapes in millimetres (`Anatomy`) seen by a scanner with slice
 //! thickness, blur and noise. It is a function of its [`PhantomSpec`] alone.
 //!
 //! It looks like CT to a network trained on CT, but it is nobody's anatomy: a figure measured on

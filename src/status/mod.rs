@@ -1,6 +1,6 @@
 //! What people see: the page, its JSON, the metrics.
 //!
-//! This stage reads and never acts: it is handed the journal and a [`Board`] of facts that the
+//! This stage reads and never acts: it is handed the journal and a [`FactsBoard`] of facts that the
 //! running parts pin to it, and answers every request from those two. No patient name or
 //! identifier passes through here.
 //!

@@ -14,7 +14,7 @@ use crate::dicom::{
 
 /// Parallel planes of one size in the order of their place along the normal.
 ///
-/// Only [`super::arrange`] makes one: at least two slices, all of one orientation, size and pixel
+/// Only [`super::arrange()`] makes one: at least two slices, all of one orientation, size and pixel
 /// spacing, no two in one place.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct VolumeGeometry {
