@@ -104,8 +104,8 @@ mod tests {
     const DAY: i64 = 86_400;
 
     const POLICY: Policy = Policy {
-        keep_delivered: Duration::from_secs(7 * 86_400),
-        keep_failed: Duration::from_secs(30 * 86_400),
+        keep_delivered: Duration::from_hours(7 * 24),
+        keep_failed: Duration::from_hours(30 * 24),
         keep_free: 1_000,
     };
 

@@ -11,8 +11,13 @@ use super::{
     series::series_of,
 };
 
-/// In the order in which rows refer to each other.
-const TABLES: [&str; 4] = ["series", "objects", "deliveries", "instances"];
+/// In the order in which rows refer to each other, with the column by which each is stored.
+const TABLES: [(&str, &str); 4] = [
+    ("series", "id"),
+    ("objects", "object"),
+    ("deliveries", "object"),
+    ("instances", "id"),
+];
 
 /// Copies what can be read of the old file into the new one; returns how many rows of each table.
 ///
@@ -25,16 +30,16 @@ pub(super) fn take_over(old: &Path, new: &mut Connection) -> rusqlite::Result<[u
         .and_then(|()| Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY).ok());
     let tx = new.transaction()?;
     if let Some(old) = old {
-        for table in TABLES {
-            for direction in ["ASC", "DESC"] {
+        for (table, key) in TABLES {
+            for order in [format!("{key} ASC"), format!("{key} DESC")] {
                 // The error is the damage; the rows before it are copied.
-                let _ = copy_rows(&old, &tx, table, direction);
+                let _ = copy_rows(&old, &tx, table, &order);
             }
         }
     }
     remove_unreadable(&tx)?;
     let mut rows = [0; 4];
-    for (rows, table) in rows.iter_mut().zip(TABLES) {
+    for (rows, (table, _)) in rows.iter_mut().zip(TABLES) {
         let count = format!("SELECT count(*) FROM {table}");
         *rows = tx.query_row(&count, [], |row| row.get::<_, i64>(0))? as usize;
     }
@@ -70,15 +75,10 @@ fn copy_to_read(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn copy_rows(
-    old: &Connection,
-    new: &Connection,
-    table: &str,
-    direction: &str,
-) -> rusqlite::Result<()> {
+fn copy_rows(old: &Connection, new: &Connection, table: &str, order: &str) -> rusqlite::Result<()> {
     let known = new.prepare(&format!("SELECT * FROM {table}"))?;
     let known: Vec<&str> = known.column_names().collect();
-    let mut select = old.prepare(&format!("SELECT * FROM {table} ORDER BY 1 {direction}"))?;
+    let mut select = old.prepare(&format!("SELECT * FROM {table} ORDER BY {order}"))?;
     // By name, because columns come and go between versions.
     let (indices, names): (Vec<usize>, Vec<String>) = select
         .column_names()

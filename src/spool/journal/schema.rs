@@ -35,7 +35,8 @@ const MIGRATIONS: [&str; 1] = [
      CREATE INDEX series_by_state ON series (state);
 
      CREATE TABLE instances (
-         sop_instance TEXT PRIMARY KEY,
+         id INTEGER PRIMARY KEY,
+         sop_instance TEXT NOT NULL UNIQUE,
          sop_class TEXT NOT NULL,
          series TEXT,
          quarantined TEXT,
@@ -46,7 +47,7 @@ const MIGRATIONS: [&str; 1] = [
          peer TEXT NOT NULL,
          association INTEGER NOT NULL,
          header TEXT
-     ) STRICT, WITHOUT ROWID;
+     ) STRICT;
      CREATE INDEX instances_by_series ON instances (series, bytes);
      CREATE INDEX instances_quarantined ON instances (received_at) WHERE quarantined IS NOT NULL;
 
