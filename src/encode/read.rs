@@ -77,7 +77,11 @@ impl Segmentation {
             return Err(ReadError::TooShort { have, need });
         }
         // PS3.5 8.1.1: bits follow each other across frames, the first in the lowest bit.
-        let bit = |at: usize| pixels.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
+        let bit = |at: usize| {
+            pixels
+                .get(at / 8)
+                .is_some_and(|byte| byte >> (at % 8) & 1 == 1)
+        };
         let mut frames = Vec::with_capacity(items.len());
         for (frame, item) in items.iter().enumerate() {
             let identification = first_item(
@@ -93,7 +97,9 @@ impl Segmentation {
                     "ReferencedSegmentNumber",
                 )?,
                 position: position(plane)?,
-                mask: (frame * frame_bits..(frame + 1) * frame_bits).map(bit).collect(),
+                mask: (frame * frame_bits..(frame + 1) * frame_bits)
+                    .map(bit)
+                    .collect(),
             });
         }
         Ok(Self {
@@ -110,7 +116,9 @@ fn text(
     tag: dicom_core::Tag,
     name: &'static str,
 ) -> Result<String, ReadError> {
-    let element = object.element(tag).map_err(|_| ReadError::Attribute(name))?;
+    let element = object
+        .element(tag)
+        .map_err(|_| ReadError::Attribute(name))?;
     let text = element.to_str().map_err(|_| ReadError::Attribute(name))?;
     Ok(text.trim_end_matches(['\0', ' ']).to_owned())
 }
@@ -120,7 +128,9 @@ fn number(
     tag: dicom_core::Tag,
     name: &'static str,
 ) -> Result<u16, ReadError> {
-    let element = object.element(tag).map_err(|_| ReadError::Attribute(name))?;
+    let element = object
+        .element(tag)
+        .map_err(|_| ReadError::Attribute(name))?;
     element.to_int().map_err(|_| ReadError::Attribute(name))
 }
 
@@ -129,7 +139,9 @@ fn items<'a>(
     tag: dicom_core::Tag,
     name: &'static str,
 ) -> Result<&'a [InMemDicomObject], ReadError> {
-    let element = object.element(tag).map_err(|_| ReadError::Attribute(name))?;
+    let element = object
+        .element(tag)
+        .map_err(|_| ReadError::Attribute(name))?;
     element.items().ok_or(ReadError::Attribute(name))
 }
 

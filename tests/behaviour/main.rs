@@ -12,6 +12,7 @@
     reason = "a failing test shows what the programs around it said"
 )]
 
+mod ct_series;
 mod harness;
 
 /// Every subcommand does what its help says and ends with the code that scripts rely on.
@@ -24,6 +25,8 @@ mod damaged_slices;
 mod hostile_and_broken_senders;
 /// A slice that comes late re-opens its series, and the result is issued again.
 mod late_slice;
+/// The mask lies where it was drawn, in every viewer, for every kind of series.
+mod overlay_lands_on_the_lesion;
 /// A PACS that is down, full, picky or rude gets the result once, when it can take it.
 mod pacs_is_down;
 /// Whoever reads the log or the page learns nothing about a patient.
