@@ -21,6 +21,8 @@ mod command_line;
 mod corrupt_state;
 /// Slices that cannot be what they claim are set aside, and the next series is served.
 mod damaged_slices;
+/// Whichever engine runs, the same labels come out, and what ran is what is said.
+mod every_engine_agrees;
 /// Senders that break the rules are survived, and clean senders are served meanwhile.
 mod hostile_and_broken_senders;
 /// A slice that comes late re-opens its series, and the result is issued again.

@@ -1,6 +1,7 @@
 //! Where things are: addresses nobody else uses, and the programs that `tests/run` installs.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{self, Command},
@@ -27,6 +28,20 @@ pub fn shared_address() -> SocketAddr {
 
 fn free_port(host: Ipv4Addr) -> SocketAddr {
     TcpListener::bind((host, 0)).unwrap().local_addr().unwrap()
+}
+
+/// The library that the ONNX Runtime engine loads, from the wheel in the tests' own environment.
+pub fn onnxruntime_library() -> PathBuf {
+    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/lib");
+    let entries = |directory: PathBuf| fs::read_dir(directory).unwrap().map(|e| e.unwrap().path());
+    entries(lib)
+        .map(|python| python.join("site-packages/onnxruntime/capi"))
+        .flat_map(entries)
+        .find(|path| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.starts_with("libonnxruntime.so.")
+        })
+        .expect("tests/run installs it")
 }
 
 /// A Python script of `tests/`, to be run in the tests' own environment.
