@@ -57,7 +57,7 @@ pub fn write(spec: &PhantomSpec, directory: &Path) -> Result<Phantom, ExportErro
     let truth = json!({
         "liver_ml": phantom.liver_ml(),
         "tumour_ml": phantom.tumour_ml(),
-        "voxel_ml": phantom.voxel_ml,
+        "spacing": phantom.spacing_mm,
         "tumours": phantom.tumours,
         "planes": phantom.planes,
         "spec": spec,

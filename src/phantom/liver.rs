@@ -30,8 +30,8 @@ pub fn paint(
 
     let mut lesions = Lesions {
         liver: Arc::clone(&liver),
-        low: body.centre[2] - extent_mm,
-        high: body.centre[2] + extent_mm,
+        middle: body.centre[2],
+        extent_mm,
         taken: Vec::new(),
     };
     // The largest first: they have the fewest places to go.
@@ -211,31 +211,37 @@ fn branch(
 /// Where lesions may go, and where they already are.
 struct Lesions {
     liver: Arc<Shape>,
-    low: f32,
-    high: f32,
+    middle: f32,
+    extent_mm: f32,
     taken: Vec<(Point, f32)>,
 }
 
 impl Lesions {
     /// A centre for a lesion of `radius`: inside the liver, though a large one may reach the
-    /// capsule; off the other lesions; wholly within the stack.
+    /// capsule; off the other lesions; within the stack, or in the middle of a thin one.
     fn place(&mut self, rng: &mut ChaCha8Rng, radius: f32) -> Result<Point, SpecError> {
-        let bounds = self.liver.bounds();
+        let no_room = SpecError::NoRoom(f64::from(2.0 * radius));
+        let mut bounds = self.liver.bounds();
+        let aside = (self.extent_mm - radius).max(0.3 * self.extent_mm);
+        bounds.low[2] = bounds.low[2].max(self.middle - aside);
+        bounds.high[2] = bounds.high[2].min(self.middle + aside);
+        if bounds.low[2] >= bounds.high[2] {
+            return Err(no_room);
+        }
         for _ in 0..4000 {
             let centre = [0, 1, 2].map(|i| rng.random_range(bounds.low[i]..bounds.high[i]));
             // Where a lesion of this size sits on average: half-way from touching to floating.
             let depth = radius * rng.random_range(0.7..1.3) + 2.0;
-            let inside = self.low + radius < centre[2] && centre[2] < self.high - radius;
             let apart = self.taken.iter().all(|(other, size)| {
                 let gap = sub(centre, *other);
                 dot(gap, gap).sqrt() > radius * 1.35 + size * 1.35 + 5.0
             });
-            if inside && apart && self.liver.distance(centre) < -depth {
+            if apart && self.liver.distance(centre) < -depth {
                 self.taken.push((centre, radius));
                 return Ok(centre);
             }
         }
-        Err(SpecError::NoRoom(f64::from(2.0 * radius)))
+        Err(no_room)
     }
 }
 

@@ -48,7 +48,8 @@ pub struct Phantom {
     pub planes: Vec<Plane>,
     /// In the order of the specification.
     pub tumours: Vec<TumourTruth>,
-    pub voxel_ml: f64,
+    /// Between slices, rows and columns; a gap does not count.
+    pub spacing_mm: [f64; 3],
 }
 
 /// One tumour as scanned.
@@ -67,17 +68,15 @@ pub fn synthesise(spec: &PhantomSpec) -> Result<Phantom, SpecError> {
     let anatomy = anatomy::Anatomy::of(spec, half_stack as f32)?;
     let planes = scanner::planes(spec, anatomy.centre);
     let (volume, mut truth) = scanner::scan(&anatomy, spec, &planes);
-    let voxel_ml = planes
-        .first()
-        .map_or(0.0, |plane| scanner::voxel_ml(spec, plane));
-    let tumours = measured(spec, &truth, &planes, voxel_ml);
+    let spacing_mm = scanner::spacing_mm(spec, &planes[0]);
+    let tumours = measured(spec, &truth, &planes, voxel_ml(spacing_mm));
     truth.mapv_inplace(|code| code.min(2));
     Ok(Phantom {
         volume,
         truth,
         planes,
         tumours,
-        voxel_ml,
+        spacing_mm,
     })
 }
 
@@ -95,8 +94,12 @@ impl Phantom {
 
     fn class_ml(&self, class: u8) -> f64 {
         let voxels = self.truth.iter().filter(|voxel| **voxel == class).count();
-        voxels as f64 * self.voxel_ml
+        voxels as f64 * voxel_ml(self.spacing_mm)
     }
+}
+
+fn voxel_ml(spacing_mm: [f64; 3]) -> f64 {
+    spacing_mm.iter().product::<f64>() / 1000.0
 }
 
 /// Volume and place of each tumour; in `codes` the n-th tumour is 2 + n.
@@ -168,7 +171,10 @@ mod tests {
                 .indexed_iter()
                 .filter(|((_, _, column), voxel)| **voxel == 1 && *column < 48)
                 .count();
-            assert!(right as f64 * phantom.voxel_ml > 0.7 * liver, "seed {seed}");
+            assert!(
+                right as f64 * voxel_ml(phantom.spacing_mm) > 0.7 * liver,
+                "seed {seed}"
+            );
         }
     }
 
@@ -293,8 +299,13 @@ mod tests {
     #[test]
     fn a_lesion_that_does_not_fit_is_refused_in_words() {
         let spec = PhantomSpec {
-            slices: 2,
-            tumours: Tumour::assorted(1, 1),
+            tumours: vec![
+                Tumour {
+                    diameter_mm: 90.0,
+                    kind: TumourKind::Hypodense
+                };
+                9
+            ],
             ..small()
         };
         let error = synthesise(&spec).unwrap_err();

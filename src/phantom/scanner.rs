@@ -53,8 +53,9 @@ pub fn planes(spec: &PhantomSpec, centre: Point) -> Vec<Plane> {
         .collect()
 }
 
-/// Volume of what one voxel stands for, in ml. Sheared planes are closer than their step.
-pub fn voxel_ml(spec: &PhantomSpec, plane: &Plane) -> f64 {
+/// Size of a voxel between slices, rows and columns, in mm. Sheared planes are closer to each other
+/// than the table step.
+pub fn spacing_mm(spec: &PhantomSpec, plane: &Plane) -> [f64; 3] {
     let apart = match spec.stacking {
         Stacking::AlongNormal => spec.slice_spacing,
         Stacking::AlongTable => {
@@ -62,7 +63,7 @@ pub fn voxel_ml(spec: &PhantomSpec, plane: &Plane) -> f64 {
             spec.slice_spacing * normal[2].abs()
         }
     };
-    plane.pixel_spacing[0] * plane.pixel_spacing[1] * apart / 1000.0
+    [apart, plane.pixel_spacing[0], plane.pixel_spacing[1]]
 }
 
 /// Scans every plane. Returns HU and labels as [slice, row, column]; labels are 0 background,
