@@ -39,6 +39,7 @@
 //! hands values across.
 
 pub mod association;
+mod chain;
 pub mod config;
 pub mod deliver;
 pub mod device;
@@ -52,3 +53,5 @@ pub mod series;
 pub mod spool;
 pub mod status;
 pub mod volume;
+
+pub(crate) use chain::chain;
