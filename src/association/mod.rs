@@ -1,1 +1,164 @@
 //! A modality calls: associations are negotiated and C-STORE requests become durable instances.
+//!
+//! What goes wrong here stops a scanner's send queue, or worse, lets the scanner delete what we do
+//! not have. So every request is answered exactly once, success is only said with the spool's
+//! receipt in hand, and nothing a peer sends, or does not send, disturbs another peer.
+//!
+//! Deciding is separate from doing: [`negotiation`], [`conversation`], [`dimse`] and [`claims`] are
+//! pure, [`pdu`] and [`data_set`] turn bytes into their input, `session` and `wire` move the bytes.
+//!
+//! Memory is bounded by [`Policy::receive_memory`], 4 MiB and two receive buffers of 1 MiB for each
+//! association, and one PDU for each.
+
+pub mod claims;
+pub mod conversation;
+pub mod data_set;
+pub mod dimse;
+mod keeping;
+pub mod negotiation;
+pub mod pdu;
+mod policy;
+mod session;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt, io,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc, watch},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use data_set::Budget;
+pub use negotiation::Rejection;
+use policy::Slots;
+pub use policy::{Admission, CalledRule, CallerRule, Policy};
+use session::Acceptor;
+
+use crate::{
+    dicom::{AeTitle, Uid},
+    spool::{Disk, Source, Spool, Spooled},
+};
+
+/// What the rest of the appliance hears, in order for each association.
+#[derive(Debug)]
+pub enum Event {
+    /// The instance is durable, and its sender was (or would have been) told so.
+    Stored { receipt: Spooled, source: Source },
+    /// The data set contradicted its command and was refused; its bytes are at `path`, or still
+    /// under the instance's name where they could not be moved.
+    SetApart {
+        sop_instance: Uid,
+        path: Option<PathBuf>,
+        reason: &'static str,
+        source: Source,
+    },
+    Ended {
+        association: u64,
+        calling_ae: AeTitle,
+        how: Ended,
+        /// Instances answered with success.
+        stored: u32,
+    },
+    /// Titles as sent, made printable; they may be no AE titles.
+    Refused {
+        calling_ae: String,
+        called_ae: String,
+        peer: IpAddr,
+        reason: Rejection,
+    },
+}
+
+/// How an association ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// In order: the sender has said all it wanted to say.
+    Released,
+    /// The sender aborted.
+    Aborted,
+    /// The sender made no progress, and we aborted.
+    TimedOut,
+    /// The connection broke, or the sender violated the protocol; in words.
+    Broken(String),
+    /// We are stopping, and aborted between two messages.
+    Stopped,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Released => f.write_str("released"),
+            Self::Aborted => f.write_str("aborted by the sender"),
+            Self::TimedOut => f.write_str("aborted: the sender made no progress"),
+            Self::Broken(why) => f.write_str(why),
+            Self::Stopped => f.write_str("aborted: stopping"),
+        }
+    }
+}
+
+/// Accepts associations on `listener` until `stop` is cancelled.
+///
+/// Returns as soon as nothing new is accepted; open associations finish the message in hand on
+/// `tracker`, which the caller waits for.
+pub async fn serve<D: Disk + 'static>(
+    listener: TcpListener,
+    policy: Arc<Policy>,
+    spool: Arc<Spool<D>>,
+    admission: watch::Receiver<Admission>,
+    events: mpsc::Sender<Event>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    tracing::info!(%address, ae_title = %policy.ae_title, "listening for associations");
+    let connections = Arc::new(Semaphore::new(policy.max_associations + UNDECIDED));
+    let acceptor = Arc::new(Acceptor {
+        slots: Slots::new(&policy),
+        budget: Budget::new(policy.receive_memory),
+        policy,
+        spool,
+        admission,
+        events,
+        tracker: tracker.clone(),
+        stop: stop.clone(),
+        opened: AtomicU64::new(0),
+    });
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok((stream, address)) => (stream, address.ip().to_canonical()),
+            Err(err) => {
+                // Out of file descriptors and the like pass; a hot loop does not help them pass.
+                tracing::warn!(%err, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        // Connections are refused with an answer as long as that costs little; then without.
+        let Ok(connection) = Arc::clone(&connections).try_acquire_owned() else {
+            tracing::warn!(%peer, "too many connections");
+            continue;
+        };
+        let acceptor = Arc::clone(&acceptor);
+        tracker.spawn(async move {
+            acceptor.attend(stream, peer).await;
+            drop(connection);
+        });
+    }
+}
+
+/// Connections beyond the associations: those that have not asked yet, are being refused, or close.
+const UNDECIDED: usize = 256;
