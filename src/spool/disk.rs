@@ -8,6 +8,7 @@ use std::{
     io::{self, IoSlice, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 /// How full the file system under the state directory is, in bytes.
@@ -40,6 +41,9 @@ pub trait Disk: Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// When the content was written.
+    fn modified(&self, path: &Path) -> io::Result<SystemTime>;
 
     /// The files in `dir`, in no particular order.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
@@ -107,6 +111,10 @@ impl Disk for RealDisk {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
+        std::fs::metadata(path)?.modified()
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {

@@ -23,24 +23,31 @@ mod folder;
 pub mod journal;
 mod part10;
 pub mod retention;
+mod room;
+mod sweep;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io,
     net::IpAddr,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use disk::{Disk, DiskSpace, RealDisk};
 use folder::Folder;
 pub use part10::{DamageError, check_intact, read_source};
+pub use room::{Room, Watermarks};
+pub use sweep::{SweepError, Swept, sweep};
 
 use crate::dicom::{AeTitle, Remedy, Uid};
 
@@ -281,9 +288,13 @@ impl<D: Disk> Spool<D> {
         self.named_by_uid(&self.instances)
     }
 
-    /// Instances set apart by [`Self::quarantine`], each with the path of its file.
-    pub fn quarantined(&self) -> impl Iterator<Item = (Uid, PathBuf)> + use<D> {
-        self.named_by_uid(&self.quarantine)
+    /// Instances set apart by [`Self::quarantine`], each with the path of its file and the reason.
+    pub fn quarantined(&self) -> impl Iterator<Item = (Uid, PathBuf, String)> {
+        self.named_by_uid(&self.quarantine).map(|(uid, path)| {
+            let reason = self.disk.read(&path.with_extension("txt"));
+            let reason = String::from_utf8_lossy(&reason.unwrap_or_default()).into_owned();
+            (uid, path, reason.trim_end().to_owned())
+        })
     }
 
     fn named_by_uid(&self, folder: &Folder) -> impl Iterator<Item = (Uid, PathBuf)> + use<D> {
@@ -315,6 +326,36 @@ impl<D: Disk> Spool<D> {
             }
         }
         self.disk.sync_dir(self.instances.path())
+    }
+
+    /// Removes what was set apart or kept aside before `then`.
+    pub fn remove_set_apart(&self, then: Timestamp) -> io::Result<()> {
+        for folder in [&self.aside, &self.quarantine] {
+            for path in self.disk.list(folder.path())? {
+                let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                    continue;
+                };
+                let _claim = folder.claim(name);
+                if self.disk.modified(&path)? < SystemTime::from(then) {
+                    self.disk.remove(&path)?;
+                }
+            }
+            self.disk.sync_dir(folder.path())?;
+        }
+        Ok(())
+    }
+
+    /// Removes every result of `series`.
+    pub fn remove_results(&self, series: &BTreeSet<Uid>) -> io::Result<()> {
+        for path in self.disk.list(self.results.path())? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let of = name.and_then(series_of_result);
+            if let (Some(name), true) = (name, of.is_some_and(|of| series.contains(&of))) {
+                let _claim = self.results.claim(name);
+                self.disk.remove(&path)?;
+            }
+        }
+        self.disk.sync_dir(self.results.path())
     }
 
     /// Sets an instance apart that cannot be read, with the reason beside it; returns where it is.
@@ -353,6 +394,9 @@ impl<D: Disk> Spool<D> {
     }
 
     /// Makes a result durable as `results/<name>`; writing the same name again replaces it.
+    ///
+    /// Names are `<series>.<revision>.<what>`, such as `1.2.3.1.seg.dcm`; by them a series' results
+    /// are removed with it.
     pub fn write_result(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, SpoolError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
@@ -375,6 +419,13 @@ impl<D: Disk> Spool<D> {
 
 fn file_name(sop_instance: &Uid) -> String {
     format!("{sop_instance}.dcm")
+}
+
+/// The series in `<series>.<revision>.<what>`, where only `<what>` has letters.
+fn series_of_result(name: &str) -> Option<Uid> {
+    let what = name.find(|c: char| c.is_ascii_alphabetic())?;
+    let (series, _revision) = name.get(..what)?.strip_suffix('.')?.rsplit_once('.')?;
+    Uid::parse(series).ok()
 }
 
 /// Enough of a SHA-256 to tell apart what comes under one UID.

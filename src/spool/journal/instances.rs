@@ -101,12 +101,16 @@ impl Journal {
         })
     }
 
-    /// Every instance the journal knows: what is on disk and not among these must be recorded.
+    /// Every instance the journal knows together with its series: what is on disk and not among
+    /// these must be recorded.
     pub fn known_instances(&self) -> Result<std::collections::HashSet<Uid>, JournalError> {
         self.read("list the instances", |db| {
-            db.prepare_cached("SELECT sop_instance FROM instances")?
-                .query_map([], |row| row.get(0))?
-                .collect()
+            db.prepare_cached(
+                "SELECT sop_instance FROM instances
+                 WHERE series IS NULL OR series IN (SELECT series FROM series)",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect()
         })
     }
 

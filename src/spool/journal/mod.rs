@@ -30,7 +30,6 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use deliveries::{DeliveryRecord, ResultObject};
 pub use instances::{InstanceRecord, InstanceState};
 pub use recovery::Recovery;
-pub use retained::SeriesFiles;
 pub use series::{NewSeries, SeriesRecord};
 pub use state::{DeliveryState, SeriesState};
 

@@ -1,20 +1,10 @@
-use std::path::PathBuf;
-
 use jiff::Timestamp;
-use rusqlite::params;
 
 use super::{
     DeliveryState, Durable, Journal, JournalError,
-    columns::{Micros, maybe_time_of, path_of},
+    columns::{Micros, maybe_time_of},
 };
 use crate::{dicom::Uid, spool::retention::Candidate};
-
-/// The files of one series, to be removed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SeriesFiles {
-    pub instances: Vec<Uid>,
-    pub results: Vec<PathBuf>,
-}
 
 impl Journal {
     /// Every series that still has files, for [`crate::spool::retention::removable`] to judge.
@@ -45,32 +35,45 @@ impl Journal {
         })
     }
 
-    /// What to remove with a series. The files go first, [`Self::note_purged`] follows: interrupted
-    /// in between, it is done again.
-    pub fn files_of(&self, series: &Uid) -> Result<SeriesFiles, JournalError> {
+    /// The instances of a series, unreadable ones too.
+    pub fn every_instance_of(&self, series: &Uid) -> Result<Vec<Uid>, JournalError> {
         self.read("list a series' files", |db| {
-            Ok(SeriesFiles {
-                instances: db
-                    .prepare_cached("SELECT sop_instance FROM instances WHERE series = ?1")?
-                    .query_map([series], |row| row.get(0))?
-                    .collect::<rusqlite::Result<_>>()?,
-                results: db
-                    .prepare_cached("SELECT path FROM objects WHERE series = ?1")?
-                    .query_map([series], |row| path_of(row, "path"))?
-                    .collect::<rusqlite::Result<_>>()?,
-            })
+            db.prepare_cached("SELECT sop_instance FROM instances WHERE series = ?1")?
+                .query_map([series], |row| row.get(0))?
+                .collect()
         })
     }
 
-    /// The series' files are gone. What became of it, and where its result went, stays known: if
+    /// The files of the series and of its `instances` are gone. What became of it, and where its result went, stays known: if
     /// the same instances come again, the same result is not sent again.
-    pub fn note_purged(&self, series: &Uid, now: Timestamp) -> Result<(), JournalError> {
+    pub fn note_purged(
+        &self,
+        series: &Uid,
+        instances: &[Uid],
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
         self.write(Durable::Now, "note a removal", |tx| {
-            tx.execute("DELETE FROM instances WHERE series = ?1", [series])?;
-            tx.execute(
-                "UPDATE series SET purged_at = ?2 WHERE series = ?1",
-                params![series, Micros(now)],
-            )?;
+            let mut delete = tx.prepare_cached("DELETE FROM instances WHERE sop_instance = ?1")?;
+            for sop_instance in instances {
+                delete.execute([sop_instance])?;
+            }
+            // Unless an instance came meanwhile.
+            tx.prepare_cached(
+                "UPDATE series SET purged_at = ?2 WHERE series = ?1 AND NOT EXISTS
+                     (SELECT 1 FROM instances WHERE instances.series = ?1)",
+            )?
+            .execute((series, Micros(now)))?;
+            Ok(())
+        })
+    }
+
+    /// Forgets instances that were quarantined before `then`; their files are gone.
+    pub fn forget_quarantined(&self, then: Timestamp) -> Result<(), JournalError> {
+        self.write(Durable::Soon, "forget quarantined instances", |tx| {
+            tx.prepare_cached(
+                "DELETE FROM instances WHERE quarantined IS NOT NULL AND received_at < ?1",
+            )?
+            .execute([Micros(then)])?;
             Ok(())
         })
     }

@@ -1,5 +1,6 @@
 mod power_cut;
 mod surviving_a_power_cut;
+mod sweeping;
 
 use super::*;
 
@@ -129,7 +130,8 @@ fn quarantine_keeps_the_bytes_with_the_reason_beside_them() {
     assert_eq!(reason.unwrap(), "0 rows in an image\n");
     assert_eq!(spool.instances().count(), 0);
     let apart: Vec<_> = spool.quarantined().collect();
-    assert_eq!(apart, [(incoming.sop_instance.clone(), path)]);
+    let reason = "0 rows in an image".to_owned();
+    assert_eq!(apart, [(incoming.sop_instance.clone(), path, reason)]);
 
     let receipt = spool.commit(&incoming, &scanner(2)).unwrap();
     assert_eq!(receipt.arrival(), &Arrival::New, "sent again, read again");

@@ -293,11 +293,15 @@ fn instances_are_found_by_uid_and_series_and_quarantine_is_apart() {
         std::slice::from_ref(&good)
     );
     assert_eq!(journal.quarantined(10).unwrap(), std::slice::from_ref(&bad));
-    assert_eq!(journal.known_instances().unwrap().len(), 2);
+    // The process may end after an instance was recorded and before its series was.
+    let known = |journal: &Journal| journal.known_instances().unwrap().len();
+    assert_eq!(known(&journal), 1);
+    journal.open_series(&new_series("1.2.3"), at(0)).unwrap();
+    assert_eq!(known(&journal), 2);
     journal
         .forget_instances(&[good.sop_instance, bad.sop_instance])
         .unwrap();
-    assert_eq!(journal.known_instances().unwrap().len(), 0);
+    assert_eq!(known(&journal), 0);
 }
 
 #[test]
@@ -354,10 +358,9 @@ fn a_series_whose_files_were_removed_is_remembered_and_not_considered_again() {
     assert!(!candidate()[0].unsent);
     assert_eq!(candidate()[0].finished_at, Some(at(4)));
 
-    let files = journal.files_of(&series).unwrap();
-    assert_eq!(files.instances.len(), 3);
-    assert_eq!(files.results, [seg(1).path]);
-    journal.note_purged(&series, at(9)).unwrap();
+    let instances = journal.every_instance_of(&series).unwrap();
+    assert_eq!(instances.len(), 3);
+    journal.note_purged(&series, &instances, at(9)).unwrap();
     assert_eq!(candidate(), []);
     let record = journal.series(&series).unwrap().unwrap();
     assert_eq!(record.state, SeriesState::Delivered);

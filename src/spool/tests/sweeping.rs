@@ -1,0 +1,116 @@
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{files, instance, scanner, spool};
+use crate::{
+    dicom::Uid,
+    spool::{
+        Spool,
+        journal::{InstanceRecord, InstanceState, Journal, NewSeries, ResultObject, SeriesState},
+        retention::{Because, Policy},
+        sweep,
+    },
+};
+
+const POLICY: Policy = Policy {
+    keep_delivered: Duration::from_hours(24),
+    keep_failed: Duration::from_hours(72),
+    keep_free: 0,
+};
+
+/// A series of one instance that has its result; with a destination, it waits for that.
+fn segmented(spool: &Spool, journal: &Journal, uid: &str, to: &[String], now: Timestamp) -> Uid {
+    let series = Uid::parse(uid).unwrap();
+    let incoming = instance(&format!("{uid}.1"), b"slice");
+    let receipt = spool.commit(&incoming, &scanner(1)).unwrap();
+    let source = scanner(1);
+    journal
+        .open_series(
+            &NewSeries {
+                series: series.clone(),
+                study: Uid::parse("1.2").unwrap(),
+                calling_ae: source.calling_ae.clone(),
+                peer: source.peer,
+                description: None,
+                modality: "CT".to_owned(),
+                accession_number: None,
+            },
+            now,
+        )
+        .unwrap();
+    journal
+        .record_instance(&InstanceRecord {
+            sop_instance: incoming.sop_instance,
+            sop_class: incoming.sop_class,
+            series: Some(series.clone()),
+            state: InstanceState::Kept,
+            received_at: now,
+            bytes: receipt.bytes_len(),
+            source,
+            header: None,
+        })
+        .unwrap();
+    for state in [SeriesState::Queued, SeriesState::Segmenting] {
+        journal.advance(&series, state, None, now).unwrap();
+    }
+    let object = ResultObject {
+        sop_instance: Uid::derived("test", &[uid]),
+        sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.66.4").unwrap(),
+        path: spool
+            .write_result(&format!("{uid}.1.seg.dcm"), b"seg")
+            .unwrap(),
+    };
+    spool
+        .write_result(&format!("{uid}.1.result.json"), b"{}")
+        .unwrap();
+    journal
+        .record_result(&series, &json!({}), &[object], to, now)
+        .unwrap();
+    series
+}
+
+#[test]
+fn a_sweep_removes_all_files_of_what_is_over_and_nothing_that_waits() {
+    let (dir, spool) = spool();
+    let (journal, _) = Journal::open(&dir.path().join("journal.db")).unwrap();
+    let now = Timestamp::now();
+    // One UID begins like the other.
+    let over = segmented(&spool, &journal, "1.2.3", &[], now);
+    segmented(&spool, &journal, "1.2.3.1", &["pacs".to_owned()], now);
+    let unreadable = instance("1.2.9", b"gibberish");
+    spool.commit(&unreadable, &scanner(1)).unwrap();
+    spool
+        .quarantine(&unreadable.sop_instance, "no rows")
+        .unwrap();
+    let quarantine = dir.path().join("quarantine");
+
+    assert_eq!(sweep(&spool, &journal, &POLICY, now).unwrap(), []);
+    let after = |hours| {
+        let then = now + SignedDuration::from_hours(hours);
+        sweep(&spool, &journal, &POLICY, then).unwrap()
+    };
+    let swept = after(25);
+    assert_eq!(swept.len(), 1);
+    assert_eq!((&swept[0].series, swept[0].because), (&over, Because::Age));
+    assert_eq!(files(&dir.path().join("instances")), ["1.2.3.1.1.dcm"]);
+    assert_eq!(
+        files(&dir.path().join("results")),
+        ["1.2.3.1.1.result.json", "1.2.3.1.1.seg.dcm"]
+    );
+    assert_eq!(files(&quarantine).len(), 2);
+
+    assert_eq!(after(73), []);
+    assert_eq!(files(&quarantine).len(), 0);
+    assert_eq!(
+        files(&dir.path().join("instances")).len(),
+        1,
+        "still unsent"
+    );
+    assert_eq!(
+        journal.recent(9, 0).unwrap().len(),
+        2,
+        "both are remembered"
+    );
+}
