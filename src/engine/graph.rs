@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use prost::Message;
 use tract_onnx::{
     pb::{
         GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto,
@@ -98,6 +99,11 @@ impl Graph {
 
     pub(super) fn into_model(self) -> ModelProto {
         self.model
+    }
+
+    /// As a file again.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        self.model.encode_to_vec()
     }
 
     /// Takes out what quantises activations; weights stay int8 and are unpacked once, at load.

@@ -10,24 +10,32 @@
 //! threads that each own one engine.
 
 mod check;
+mod choice;
 mod graph;
 mod interface;
+mod onnxruntime;
 mod preprocess;
 mod schedule;
+#[cfg(test)]
+mod suite;
 #[cfg(test)]
 mod testing;
 mod tract;
 mod workers;
 
+use std::path::PathBuf;
+
 use half::{f16, slice::HalfFloatSliceExt};
 use ndarray::Array3;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use check::{Agreement, check};
+pub use choice::{EngineChoice, EngineOptions};
 pub use graph::GraphError;
 pub use interface::InterfaceError;
 pub use preprocess::{Placement, preprocess};
-pub use workers::{EngineOptions, Pending, Urgency, Workers};
+pub use schedule::Urgency;
+pub use workers::{Pending, Workers};
 
 use crate::dicom::Remedy;
 
@@ -49,19 +57,6 @@ pub struct EngineInfo {
     pub device: String,
     /// Of the library.
     pub version: String,
-}
-
-/// Which engine the configuration asks for.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineChoice {
-    /// The fastest that loads and passes the check.
-    #[default]
-    Auto,
-    TensorRt,
-    Cuda,
-    OnnxRuntime,
-    Tract,
 }
 
 /// One slice as the encoder takes it: `[1, 3, S, S]`, row-major, values 0 to 1.
@@ -99,6 +94,10 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub enum EngineError {
     #[error("the bundle's graphs do not fit its manifest")]
     Interface(#[from] InterfaceError),
+    #[error("ONNX Runtime cannot be used from {}", path.display())]
+    Library { path: PathBuf, source: Cause },
+    #[error("engine \"{0}\" needs onnxruntime-library to be set")]
+    NoLibrary(&'static str),
     #[error("{engine} cannot load {file}")]
     Load {
         engine: &'static str,
@@ -134,6 +133,8 @@ impl EngineError {
             // Stopping is the appliance's own doing; the series is queued again at boot.
             Self::Stopped | Self::Threads(_) => Remedy::Wait,
             Self::Interface(_)
+            | Self::Library { .. }
+            | Self::NoLibrary(_)
             | Self::Load { .. }
             | Self::Run { .. }
             | Self::NotFinite { .. }

@@ -1,5 +1,4 @@
 use std::{
-    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
@@ -7,13 +6,11 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Engine, EngineChoice, EngineError, EngineInfo, check,
-    schedule::{DEPTH, Schedule},
-    tract,
+    Engine, EngineError, EngineInfo, EngineOptions,
+    choice::engines,
+    schedule::{DEPTH, Schedule, Urgency},
 };
 use crate::{dicom::Uid, model::Bundle};
-
-pub use super::schedule::Urgency;
 
 /// Threads that each own one engine, and the jobs waiting for them.
 ///
@@ -24,26 +21,6 @@ pub struct Workers {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     info: EngineInfo,
-}
-
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    pub choice: EngineChoice,
-    /// ONNX Runtime's shared library; without it only tract can run.
-    pub onnxruntime_library: Option<PathBuf>,
-    /// Worker threads on a CPU; at least one is started.
-    pub workers: usize,
-}
-
-impl Default for EngineOptions {
-    /// tract on every core.
-    fn default() -> Self {
-        Self {
-            choice: EngineChoice::Auto,
-            onnxruntime_library: None,
-            workers: thread::available_parallelism().map_or(1, usize::from),
-        }
-    }
 }
 
 /// What a job will give: `.await` it, or `.blocking_recv()`. An error means that the workers were
@@ -190,18 +167,6 @@ fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a,
     condition
         .wait(state)
         .unwrap_or_else(PoisonError::into_inner)
-}
-
-/// One engine per worker, of the kind that was asked for, each loaded and the first one checked.
-fn engines(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<Box<dyn Engine>>, EngineError> {
-    let plans = tract::Plans::load(bundle)?;
-    let mut engines = Vec::new();
-    for _ in 0..options.workers.max(1) {
-        engines.push(Box::new(plans.engine()?) as Box<dyn Engine>);
-    }
-    let agreement = check(&mut *engines[0], bundle)?;
-    tracing::info!(engine = %engines[0].info().name, %agreement, "engine passed its check");
-    Ok(engines)
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub struct Findings {
     pub complete: bool,
     /// From the lowest to the highest slice with liver, along the stack, mm; 0 without liver.
     pub liver_extent_mm: f64,
+    /// Whether the liver reaches the first or last slice, or the edge of one.
+    pub liver_cut: bool,
     /// Centre of mass of the liver with its tumours, patient coordinates.
     pub liver_centroid_lps: Option<[f64; 3]>,
 }
@@ -64,8 +66,17 @@ pub fn measure(labels: &Labels, stack: &Stack) -> Findings {
         lesions,
         complete: !stack.has_gap(),
         liver_extent_mm: extent.map_or(0.0, |(first, last)| (last - first).abs()),
+        liver_cut: organ.all.iter().any(|run| is_at_edge(*run, geometry)),
         liver_centroid_lps: whole.centroid(),
     }
+}
+
+fn is_at_edge(run: Run, geometry: &VolumeGeometry) -> bool {
+    let is_outermost = |at: u32, count: usize| at == 0 || at as usize + 1 == count;
+    is_outermost(run.slice, geometry.n_slices())
+        || is_outermost(run.row, geometry.rows())
+        || run.start == 0
+        || run.end as usize == geometry.columns()
 }
 
 fn lesions(labels: &Labels, geometry: &VolumeGeometry) -> Vec<Lesion> {

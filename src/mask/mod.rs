@@ -10,6 +10,8 @@
 //! slices in the order of the stack.
 
 mod closing;
+mod gates;
+mod histogram;
 mod label;
 mod measure;
 mod postprocess;
@@ -20,6 +22,8 @@ pub(crate) mod testing;
 
 use ndarray::Array2;
 
+pub use gates::{Examination, Gate, Outcome, examine, verdict};
+pub use histogram::HuHistogram;
 pub use label::label_slice;
 pub use measure::{Findings, Lesion, measure};
 pub use postprocess::{Changes, postprocess};

@@ -9,8 +9,9 @@ use serde::Deserialize;
 pub struct GateThresholds {
     /// Slices needed for a volume to mean anything.
     pub slices_refuse: usize,
-    /// Largest angle between the slices and the axial plane, degrees.
+    /// Angle between the slices and the axial plane, degrees.
     pub tilt_degrees_refuse: f64,
+    pub tilt_degrees: f64,
     /// Distance between neighbouring slices, mm.
     pub step_mm_refuse: f64,
     pub step_mm: f64,
@@ -40,7 +41,8 @@ impl Default for GateThresholds {
     fn default() -> Self {
         Self {
             slices_refuse: 8,
-            tilt_degrees_refuse: 5.0,
+            tilt_degrees_refuse: 30.0,
+            tilt_degrees: 5.0,
             step_mm_refuse: 8.0,
             step_mm: 5.0,
             air_peak_hu_refuse: [-1100.0, -900.0],

@@ -1,0 +1,284 @@
+//! ONNX Runtime, where its library is installed: int8 on the CPU, CUDA or TensorRT beside one.
+//!
+//! Two traps are closed here. Without its library the first call would panic, so the library is
+//! opened first and a missing or too old one is an error. And without a working accelerator it would
+//! quietly compute on the CPU under the accelerator's name, so every provider has to register or
+//! the engine does not load.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ndarray::Array3;
+use ort::{
+    environment::Environment,
+    ep,
+    logging::LogLevel,
+    session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
+    value::TensorRef,
+};
+
+use super::{
+    Cause, Embedding, Engine, EngineError, EngineInfo, Image, Logits,
+    graph::Graph,
+    interface::{Interface, InterfaceError},
+    to_half, to_single,
+};
+use crate::model::Bundle;
+
+/// What ONNX Runtime computes on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Provider {
+    /// The int8 graph as it is shipped, one thread per session.
+    Cpu,
+    Cuda,
+    /// Plans are built for this device and bundle, once, and kept in the directory.
+    TensorRt {
+        plans: Option<PathBuf>,
+    },
+}
+
+impl Provider {
+    fn device(&self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::Cuda => "CUDA",
+            Self::TensorRt { .. } => "TensorRT",
+        }
+    }
+
+    /// Each must register: falling back is the caller's decision, under the true name.
+    fn dispatch(&self) -> Vec<ep::ExecutionProviderDispatch> {
+        let cuda = || ep::CUDA::default().build().error_on_failure();
+        match self {
+            Self::Cpu => vec![ep::CPU::default().build().error_on_failure()],
+            Self::Cuda => vec![cuda()],
+            Self::TensorRt { plans } => {
+                let mut tensorrt = ep::TensorRT::default()
+                    .with_fp16(true)
+                    .with_max_workspace_size(WORKSPACE);
+                if let Some(directory) = plans {
+                    tensorrt = tensorrt
+                        .with_engine_cache(true)
+                        .with_engine_cache_path(directory.display())
+                        .with_timing_cache(true)
+                        .with_timing_cache_path(directory.display());
+                }
+                // TensorRT leaves to CUDA what it cannot compute.
+                vec![tensorrt.build().error_on_failure(), cuda()]
+            }
+        }
+    }
+}
+
+const NAME: &str = "onnxruntime";
+/// Memory TensorRT may try kernels in; the boxes share theirs with everything else.
+const WORKSPACE: usize = 1 << 30;
+
+/// There can be one per process, and one library: the first that could be opened.
+static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
+fn environment(library: &Path) -> Result<Environment, EngineError> {
+    let missing = |source: Cause| EngineError::Library {
+        path: library.to_owned(),
+        source,
+    };
+    let mut opened = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((path, environment)) = &*opened {
+        if path == library {
+            return Ok(environment.clone());
+        }
+        return Err(missing(
+            format!("{} is open already, restart to change it", path.display()).into(),
+        ));
+    }
+    let environment = ort::init_from(library)
+        .map_err(|error| missing(error.into()))?
+        .with_name("hepar")
+        .with_telemetry(false)
+        .build()
+        .map_err(|error| missing(error.into()))?;
+    *opened = Some((library.to_owned(), environment.clone()));
+    Ok(environment)
+}
+
+/// A bundle's files as one provider takes them.
+pub(super) struct Files {
+    library: PathBuf,
+    environment: Environment,
+    provider: Provider,
+    encoder: Vec<u8>,
+    head: Vec<u8>,
+    interface: Arc<Interface>,
+}
+
+impl Files {
+    pub(super) fn open(
+        library: &Path,
+        bundle: &Bundle,
+        provider: Provider,
+    ) -> Result<Self, EngineError> {
+        let environment = environment(library)?;
+        let encoder =
+            Graph::parse(&bundle.encoder).map_err(|source| InterfaceError::Encoder { source })?;
+        let head = Graph::parse(&bundle.head).map_err(|source| InterfaceError::Head { source })?;
+        let interface = Arc::new(Interface::of(&encoder, &head, &bundle.manifest)?);
+        // Accelerators know no unsigned activations; they compute the floats in half precision.
+        let (encoder, head) = match provider {
+            Provider::Cpu => (bundle.encoder.clone(), bundle.head.clone()),
+            Provider::Cuda | Provider::TensorRt { .. } => (
+                encoder.without_activation_quantisation().encode(),
+                head.without_activation_quantisation().encode(),
+            ),
+        };
+        Ok(Self {
+            library: library.to_owned(),
+            environment,
+            provider,
+            encoder,
+            head,
+            interface,
+        })
+    }
+
+    pub(super) fn engine(&self) -> Result<OnnxRuntime, EngineError> {
+        let session = |bytes: &[u8], file| {
+            self.session(bytes).map_err(|error| EngineError::Load {
+                engine: NAME,
+                file,
+                source: error.into(),
+            })
+        };
+        Ok(OnnxRuntime {
+            info: EngineInfo {
+                name: NAME.to_owned(),
+                device: self.provider.device().to_owned(),
+                version: version(&self.library),
+            },
+            encoder: session(&self.encoder, "encoder.onnx")?,
+            head: session(&self.head, "head.onnx")?,
+            interface: Arc::clone(&self.interface),
+        })
+    }
+
+    fn session(&self, bytes: &[u8]) -> ort::Result<Session> {
+        Session::builder(&self.environment)?
+            .with_log_level(LogLevel::Error)?
+            .with_optimization_level(GraphOptimizationLevel::All)?
+            // One worker is one thread; parallel slices beat parallel layers.
+            .with_intra_threads(1)?
+            .with_inter_threads(1)?
+            .with_execution_providers(self.provider.dispatch())?
+            .commit_from_memory(bytes)
+    }
+}
+
+/// As the release is called in the library's file name or, where that says nothing, in the library.
+fn version(library: &Path) -> String {
+    let real = library
+        .canonicalize()
+        .unwrap_or_else(|_| library.to_owned());
+    let name = real
+        .file_name()
+        .and_then(std::ffi::OsStr::to_str)
+        .unwrap_or_default();
+    let numbered = name.split_once(".so.").map(|(_, version)| version);
+    // "ORT Build Info: git-branch=rel-1.31.1, git-commit-id=..., ..."
+    let branch = || {
+        ort::info()
+            .split_once("git-branch=rel-")?
+            .1
+            .split(',')
+            .next()
+    };
+    numbered.or_else(branch).unwrap_or("unknown").to_owned()
+}
+
+pub(super) struct OnnxRuntime {
+    info: EngineInfo,
+    encoder: Session,
+    head: Session,
+    interface: Arc<Interface>,
+}
+
+const ENCODER: &str = "the encoder";
+const HEAD: &str = "the head";
+
+impl Engine for OnnxRuntime {
+    fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    fn encode(&mut self, image: &Image) -> Result<Embedding, EngineError> {
+        let Interface {
+            image: port,
+            encoded,
+            ..
+        } = &*self.interface;
+        let input = (port.shape.clone(), image.values.as_slice());
+        let run = || -> ort::Result<Vec<Vec<f32>>> {
+            let input = SessionInputValue::from(TensorRef::from_array_view(input)?);
+            let outputs = self.encoder.run(vec![(port.name.as_str(), input)])?;
+            let values = encoded.iter().map(|port| {
+                let (_, values) = outputs[port.name.as_str()].try_extract_tensor::<f32>()?;
+                Ok(values.to_vec())
+            });
+            values.collect()
+        };
+        let outputs = run().map_err(|error| failed(ENCODER, error))?;
+        let tensors = outputs
+            .into_iter()
+            .map(|values| finite(values, ENCODER).map(|values| to_half(&values)))
+            .collect::<Result<_, _>>()?;
+        Ok(Embedding { tensors })
+    }
+
+    fn head(&mut self, embedding: &Embedding) -> Result<Logits, EngineError> {
+        let Interface {
+            encoded,
+            head_takes,
+            logits,
+            ..
+        } = &*self.interface;
+        let singles: Vec<(usize, Vec<f32>)> = head_takes
+            .iter()
+            .map(|&taken| (taken, to_single(&embedding.tensors[taken])))
+            .collect();
+        let mut run = || -> ort::Result<Vec<f32>> {
+            let mut inputs = Vec::with_capacity(singles.len());
+            for (taken, values) in &singles {
+                let port = &encoded[*taken];
+                let tensor = TensorRef::from_array_view((port.shape.clone(), values.as_slice()))?;
+                inputs.push((port.name.as_str(), SessionInputValue::from(tensor)));
+            }
+            let outputs = self.head.run(inputs)?;
+            let (_, values) = outputs[logits.name.as_str()].try_extract_tensor::<f32>()?;
+            Ok(values.to_vec())
+        };
+        let values = run().map_err(|error| failed(HEAD, error))?;
+        let shape = [logits.shape[1], logits.shape[2], logits.shape[3]];
+        Array3::from_shape_vec(shape, finite(values, HEAD)?)
+            .map(Logits)
+            .map_err(|error| EngineError::Run {
+                engine: NAME,
+                step: HEAD,
+                source: error.into(),
+            })
+    }
+}
+
+fn finite(values: Vec<f32>, step: &'static str) -> Result<Vec<f32>, EngineError> {
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(values);
+    }
+    Err(EngineError::NotFinite { engine: NAME, step })
+}
+
+fn failed(step: &'static str, error: ort::Error) -> EngineError {
+    EngineError::Run {
+        engine: NAME,
+        step,
+        source: error.into(),
+    }
+}

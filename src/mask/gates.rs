@@ -1,0 +1,470 @@
+//! Whether an answer may be given, and what to say beside it.
+//!
+//! A network answers always. These are the questions a careful person would ask first: are these
+//! Hounsfield units, is this a stack, is what was found a liver? Each gives a code, the measured
+//! value and a sentence. A refusal is an answer too: it goes to the page and into the result.
+
+use serde::Serialize;
+
+use super::{Changes, Findings, HuHistogram};
+use crate::{
+    model::GateThresholds,
+    volume::{GeometryFinding, Stack},
+};
+
+/// How a gate was passed; ordered by severity.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Pass,
+    Warn,
+    Refuse,
+}
+
+/// One question and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Gate {
+    pub code: &'static str,
+    pub outcome: Outcome,
+    pub measured: f64,
+    pub unit: &'static str,
+    pub words: String,
+}
+
+/// What the gates look at: all of one series.
+pub struct Examination<'a> {
+    pub stack: &'a Stack,
+    pub histogram: &'a HuHistogram,
+    pub findings: &'a Findings,
+    pub changes: &'a Changes,
+}
+
+/// The worst outcome.
+#[must_use]
+pub fn verdict(gates: &[Gate]) -> Outcome {
+    let outcomes = gates.iter().map(|gate| gate.outcome);
+    outcomes.max().unwrap_or(Outcome::Pass)
+}
+
+/// Asks every question, in the order in which a reader would.
+#[must_use]
+pub fn examine(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
+    let mut gates = hounsfield(of.histogram, limits);
+    gates.extend(geometry(of.stack, limits));
+    gates.extend(organ(of, limits));
+    gates.extend(lesions(of.findings, limits));
+    gates
+}
+
+/// Below this is gas, above it tissue.
+const GAS_HU: [f64; 2] = [f64::MIN, -500.0];
+/// A peak holds at least this share of the voxels; the body of a child in a large field does.
+const PEAK_SHARE: f64 = 0.002;
+
+fn hounsfield(histogram: &HuHistogram, limits: &GateThresholds) -> Vec<Gate> {
+    let fat_share = histogram.share(limits.fat_peak_hu);
+    let has_fat = fat_share >= PEAK_SHARE;
+    let gas_share = histogram.share(GAS_HU);
+    let air = histogram.mode(GAS_HU).filter(|_| gas_share >= PEAK_SHARE);
+    let in_range = |hu: f64, [low, high]: [f64; 2]| (low..=high).contains(&hu);
+    let air_gate = match air {
+        Some(hu) if in_range(hu, limits.air_peak_hu_refuse) => {
+            gate("hu-air", Outcome::Pass, hu, "HU", "air where it should be")
+        }
+        Some(hu) => {
+            let words = "air is not where Hounsfield units have it: wrong rescale intercept?";
+            gate("hu-air", Outcome::Refuse, hu, "HU", words)
+        }
+        // A field of view inside the body holds no air, but then it holds fat.
+        None if has_fat => {
+            let words = "no air in the field of view";
+            gate("hu-air", Outcome::Warn, gas_share, "share", words)
+        }
+        None => {
+            let words = "neither air nor fat: these are no Hounsfield units";
+            gate("hu-air", Outcome::Refuse, gas_share, "share", words)
+        }
+    };
+    let fat_gate = if has_fat {
+        gate("hu-fat", Outcome::Pass, fat_share, "share", "fat is there")
+    } else {
+        gate(
+            "hu-fat",
+            Outcome::Warn,
+            fat_share,
+            "share",
+            "hardly any fat",
+        )
+    };
+    // From below water to below bone.
+    let tissue = histogram.mode([-30.0, 300.0]);
+    let tissue_gate = match tissue {
+        Some(hu) if in_range(hu, limits.soft_tissue_peak_hu_refuse) => {
+            let words = "soft tissue where it should be";
+            gate("hu-soft-tissue", Outcome::Pass, hu, "HU", words)
+        }
+        found => {
+            let words = "no soft tissue where Hounsfield units have it";
+            let hu = found.unwrap_or_default();
+            gate("hu-soft-tissue", Outcome::Refuse, hu, "HU", words)
+        }
+    };
+    vec![air_gate, fat_gate, tissue_gate]
+}
+
+fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
+    let [step_mm, ..] = stack.geometry.spacing_mm();
+    let slices = stack.geometry.n_slices();
+    let [.., axial] = stack.geometry.normal();
+    let degrees = axial.abs().min(1.0).acos().to_degrees();
+    let count = |is: fn(&GeometryFinding) -> bool| {
+        stack.findings.iter().filter(|finding| is(finding)).count() as f64
+    };
+    let gaps = count(|finding| matches!(finding, GeometryFinding::Gap { .. }));
+    let uneven = count(|finding| matches!(finding, GeometryFinding::Uneven { .. }));
+    vec![
+        gate(
+            "geometry-slices",
+            refuse_if(slices < limits.slices_refuse),
+            slices as f64,
+            "slices",
+            &format!("{slices} slices, {} are needed", limits.slices_refuse),
+        ),
+        gate(
+            "geometry-orientation",
+            worst(
+                degrees > limits.tilt_degrees_refuse,
+                degrees > limits.tilt_degrees,
+            ),
+            degrees,
+            "degrees",
+            &format!("slices lie {degrees:.1} degrees off the axial plane"),
+        ),
+        gate(
+            "geometry-step",
+            worst(step_mm > limits.step_mm_refuse, step_mm > limits.step_mm),
+            step_mm,
+            "mm",
+            &format!("slices are {step_mm:.2} mm apart"),
+        ),
+        gate(
+            "geometry-gaps",
+            warn_if(gaps > 0.0),
+            gaps,
+            "gaps",
+            if gaps > 0.0 {
+                "slices are missing: volumes are a lower bound"
+            } else {
+                "no slice is missing"
+            },
+        ),
+        gate(
+            "geometry-even",
+            warn_if(uneven > 0.0),
+            uneven,
+            "findings",
+            if uneven > 0.0 {
+                "slices are unevenly spaced"
+            } else {
+                "slices are evenly spaced"
+            },
+        ),
+    ]
+}
+
+fn organ(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
+    let findings = of.findings;
+    let ml = findings.liver_ml + findings.tumour_ml;
+    let [smallest, largest] = limits.organ_ml;
+    let volume = gate(
+        "liver-volume",
+        worst(
+            ml < limits.organ_ml_refuse,
+            !(smallest..=largest).contains(&ml),
+        ),
+        ml,
+        "ml",
+        &format!("{ml:.0} ml of liver, {smallest} to {largest} ml are usual"),
+    );
+    let Some(centroid) = findings.liver_centroid_lps else {
+        // Without a liver there is nothing more to ask about it.
+        return vec![volume];
+    };
+    let extent = findings.liver_extent_mm;
+    let share = of.changes.largest_share;
+    let geometry = &of.stack.geometry;
+    let middle = geometry.position_lps([
+        0.0,
+        (geometry.rows() as f64 - 1.0) / 2.0,
+        (geometry.columns() as f64 - 1.0) / 2.0,
+    ]);
+    let to_right_mm = middle[0] - centroid[0];
+    vec![
+        volume,
+        gate(
+            "liver-one-piece",
+            warn_if(share < limits.organ_largest_share),
+            share,
+            "share",
+            &format!(
+                "{:.0} % of what looked like liver is in one piece",
+                share * 100.0
+            ),
+        ),
+        gate(
+            "liver-extent",
+            warn_if(extent < limits.organ_extent_mm),
+            extent,
+            "mm",
+            &format!("the liver reaches over {extent:.0} mm"),
+        ),
+        gate(
+            "liver-side",
+            warn_if(to_right_mm < 0.0),
+            to_right_mm,
+            "mm",
+            &format!(
+                "the liver lies {to_right_mm:.0} mm to the patient's right of the image centre"
+            ),
+        ),
+        gate(
+            "liver-cut",
+            warn_if(findings.liver_cut),
+            f64::from(u8::from(findings.liver_cut)),
+            "",
+            if findings.liver_cut {
+                "the liver reaches the edge of what was imaged: its volume is a lower bound"
+            } else {
+                "the liver was imaged whole"
+            },
+        ),
+    ]
+}
+
+fn lesions(findings: &Findings, limits: &GateThresholds) -> Vec<Gate> {
+    let organ_ml = findings.liver_ml + findings.tumour_ml;
+    let share = if organ_ml > 0.0 {
+        findings.tumour_ml / organ_ml
+    } else {
+        0.0
+    };
+    let count = findings.lesions.len();
+    let tiny = findings
+        .lesions
+        .iter()
+        .filter(|lesion| lesion.volume_ml < limits.lesion_ml);
+    let tiny = tiny.count();
+    vec![
+        gate(
+            "lesion-share",
+            warn_if(share > limits.lesion_share),
+            share,
+            "share",
+            &format!("lesions are {:.0} % of the liver", share * 100.0),
+        ),
+        gate(
+            "lesion-count",
+            warn_if(count > limits.lesions),
+            count as f64,
+            "lesions",
+            &format!("{count} lesions"),
+        ),
+        gate(
+            "lesion-size",
+            warn_if(tiny > 0),
+            tiny as f64,
+            "lesions",
+            &format!(
+                "{tiny} lesions are below {} ml and uncertain",
+                limits.lesion_ml
+            ),
+        ),
+    ]
+}
+
+fn gate(
+    code: &'static str,
+    outcome: Outcome,
+    measured: f64,
+    unit: &'static str,
+    words: &str,
+) -> Gate {
+    Gate {
+        code,
+        outcome,
+        measured,
+        unit,
+        words: words.to_owned(),
+    }
+}
+
+fn warn_if(suspicious: bool) -> Outcome {
+    worst(false, suspicious)
+}
+
+fn refuse_if(wrong: bool) -> Outcome {
+    worst(wrong, false)
+}
+
+fn worst(wrong: bool, suspicious: bool) -> Outcome {
+    match (wrong, suspicious) {
+        (true, _) => Outcome::Refuse,
+        (false, true) => Outcome::Warn,
+        (false, false) => Outcome::Pass,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mask::{
+            measure,
+            testing::{ball, paint, stack},
+        },
+        volume::HuSlice,
+    };
+
+    /// A histogram with given shares, per mille, of HU.
+    fn histogram(values: &[(i16, usize)]) -> HuHistogram {
+        let hu: Vec<i16> = values
+            .iter()
+            .flat_map(|(hu, count)| std::iter::repeat_n(*hu, *count))
+            .collect();
+        HuHistogram::of(&HuSlice {
+            rows: 1,
+            columns: hu.len(),
+            hu,
+        })
+    }
+
+    fn abdomen() -> HuHistogram {
+        histogram(&[(-1000, 500), (-100, 150), (50, 300), (300, 50)])
+    }
+
+    /// The outcome of one gate for a liver ball of a radius at a column, in a given histogram.
+    fn outcome(
+        code: &str,
+        histogram: &HuHistogram,
+        (radius_mm, column_mm): (f64, f64),
+        step_mm: f64,
+    ) -> Outcome {
+        let slices = (260.0 / step_mm) as usize;
+        let stack = stack([slices, 100, 100], [step_mm, 4.0, 4.0]);
+        let liver = ball([130.0, 180.0, column_mm], radius_mm);
+        let labels = paint(&stack, |at| u8::from(liver(at)));
+        let findings = measure(&labels, &stack);
+        let changes = Changes {
+            largest_share: 1.0,
+            ..Changes::default()
+        };
+        let examination = Examination {
+            stack: &stack,
+            histogram,
+            findings: &findings,
+            changes: &changes,
+        };
+        let gates = examine(&examination, &GateThresholds::default());
+        let found = gates.iter().find(|gate| gate.code == code);
+        found.unwrap_or_else(|| panic!("no gate {code}")).outcome
+    }
+
+    const LIVER: (f64, f64) = (70.0, 120.0);
+
+    #[test]
+    fn a_usual_abdomen_passes_every_gate() {
+        let stack = stack([100, 100, 100], [2.5, 4.0, 4.0]);
+        let liver = ball([120.0, 180.0, 120.0], 70.0);
+        let labels = paint(&stack, |at| u8::from(liver(at)));
+        let findings = measure(&labels, &stack);
+        let changes = Changes {
+            largest_share: 1.0,
+            ..Changes::default()
+        };
+        let examination = Examination {
+            stack: &stack,
+            histogram: &abdomen(),
+            findings: &findings,
+            changes: &changes,
+        };
+        let gates = examine(&examination, &GateThresholds::default());
+        assert_eq!(verdict(&gates), Outcome::Pass, "{gates:#?}");
+    }
+
+    #[test]
+    fn numbers_that_are_no_hounsfield_units_are_refused() {
+        // Stored values without the intercept: everything is 1024 too high.
+        let unshifted = histogram(&[(24, 500), (924, 150), (1074, 300), (1324, 50)]);
+        assert_eq!(outcome("hu-air", &unshifted, LIVER, 2.5), Outcome::Refuse);
+        let magnetic = histogram(&[(2, 500), (180, 200), (420, 300)]);
+        assert_eq!(outcome("hu-air", &magnetic, LIVER, 2.5), Outcome::Refuse);
+        let shifted = histogram(&[(-800, 500), (100, 150), (250, 350)]);
+        assert_eq!(outcome("hu-air", &shifted, LIVER, 2.5), Outcome::Refuse);
+        assert_eq!(
+            outcome("hu-soft-tissue", &shifted, LIVER, 2.5),
+            Outcome::Refuse
+        );
+    }
+
+    #[test]
+    fn a_field_of_view_inside_the_body_is_only_remarked_on() {
+        let inside = histogram(&[(-100, 200), (50, 800)]);
+        assert_eq!(outcome("hu-air", &inside, LIVER, 2.5), Outcome::Warn);
+    }
+
+    #[test]
+    fn a_liver_too_small_to_be_one_is_refused_and_an_unusual_one_is_remarked_on() {
+        let volume = |radius| outcome("liver-volume", &abdomen(), (radius, 120.0), 2.5);
+        assert_eq!(volume(0.0), Outcome::Refuse);
+        assert_eq!(volume(30.0), Outcome::Refuse);
+        assert_eq!(volume(45.0), Outcome::Warn);
+        assert_eq!(volume(70.0), Outcome::Pass);
+        assert_eq!(volume(110.0), Outcome::Warn);
+    }
+
+    #[test]
+    fn a_liver_on_the_wrong_side_or_cut_by_the_field_is_remarked_on() {
+        // Columns run to the patient's left; the centre is at 198 mm.
+        assert_eq!(
+            outcome("liver-side", &abdomen(), (70.0, 280.0), 2.5),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome("liver-cut", &abdomen(), (70.0, 40.0), 2.5),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome("liver-cut", &abdomen(), (140.0, 198.0), 2.5),
+            Outcome::Warn
+        );
+        assert_eq!(outcome("liver-cut", &abdomen(), LIVER, 2.5), Outcome::Pass);
+    }
+
+    #[test]
+    fn thick_slices_are_remarked_on_and_coarser_ones_refused() {
+        assert_eq!(
+            outcome("geometry-step", &abdomen(), LIVER, 6.0),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome("geometry-step", &abdomen(), LIVER, 10.0),
+            Outcome::Refuse
+        );
+        assert_eq!(
+            outcome("geometry-slices", &abdomen(), LIVER, 60.0),
+            Outcome::Refuse
+        );
+    }
+
+    #[test]
+    fn a_gate_is_written_as_code_value_and_words() {
+        let written = serde_json::to_value(gate("liver-volume", Outcome::Warn, 420.0, "ml", "x"));
+        assert_eq!(
+            written.unwrap(),
+            serde_json::json!({
+                "code": "liver-volume", "outcome": "warn", "measured": 420.0, "unit": "ml",
+                "words": "x",
+            })
+        );
+    }
+}
