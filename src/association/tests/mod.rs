@@ -73,6 +73,9 @@ impl Disk for FailingDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.real.read(path)
     }
+    fn modified(&self, path: &Path) -> io::Result<std::time::SystemTime> {
+        self.real.modified(path)
+    }
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         self.real.list(dir)
     }
