@@ -19,6 +19,12 @@ KIND_ODDS = {"dark": 0.6, "bright": 0.12, "rim": 0.12, "necrotic": 0.1, "faint":
 DARKEST_TUMOUR_HU = 22.0
 """Below this a lesion reads as fluid. Simple cysts are painted there, and are labelled liver."""
 
+LARGEST_SHARE = 0.6
+"""Of the liver in a slice. Beyond it there is no healthy liver left to be different from."""
+
+VISIBLE = 0.7
+"""Least contrast of a tumour, in standard deviations of the slice's noise."""
+
 
 def natural_labels(hu: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Splits an annotated liver into LIVER and LIVER_OR_TUMOUR, uint8 [S, S].
@@ -60,7 +66,9 @@ def paint(
         if not bulges:
             cover = cover * liver[box]
         inside = cover > 0.5
-        if inside.sum() < 4 or (label[box][inside] == TUMOUR).mean() > 0.5:
+        if not 4 <= inside.sum() <= LARGEST_SHARE * liver.sum():
+            continue
+        if (label[box][inside] == TUMOUR).mean() > 0.5:
             continue
         target = _appearance(rng, cover, base, noise[box], radius)
         hu[box] += cover * (target - hu[box])
@@ -86,6 +94,8 @@ def _appearance(
         delta = rng.choice([-1, 1]) * rng.uniform(9, 15)
     if base < 45 and kind != "faint":
         delta = abs(delta)  # in a fatty liver tumours are the brighter tissue
+    grain = 1.48 * float(np.median(np.abs(noise[cover > 0.5])))  # the median ignores vessels and edges
+    delta = np.sign(delta) * max(abs(delta), VISIBLE * grain)
     core = np.full(cover.shape, max(base + delta, DARKEST_TUMOUR_HU), dtype=np.float32)
     depth = gaussian_filter(cover, max(1.0, 0.25 * radius))
     if kind == "rim":
