@@ -66,6 +66,8 @@ FLOAT_NODES = ["/stem/stem.0/Conv"]
 whole: it is 1 % of the weights, and rare large embeddings would saturate its input."""
 GOLDEN_SEED = 20_261
 LIMIT_BYTES = 8_000_000
+PHANTOMS = 150
+"""Slices drawn for each measurement on phantoms."""
 
 
 @dataclass(frozen=True)
@@ -89,20 +91,13 @@ def build(
         quantise(floating / "encoder.onnx", out / "encoder.onnx", _calibration_inputs(train), FLOAT_NODES)
         shutil.copy(floating / "head.onnx", out / "head.onnx")
         plain = Runner(floating)
-        results = {"float": evaluate.real_livers(plain, validation)}
-        _, tally = evaluate.phantoms(plain, 100)
-        results["float_phantom_tumour"] = tally.summary()
+        results = {"float": _tumours_and_livers(plain, validation)}
     shipped, without = Runner(out), Runner(out, integer=False)
     results["golden"] = golden(out / "golden.npz", shipped, without)
     results["temperature"], results["calibration"] = calibrate.temperature(shipped, validation)
-    results["int8"] = evaluate.real_livers(shipped, validation)
-    results["painted"] = evaluate.painted_tumours(shipped, validation).summary()
-    livers, tally = evaluate.phantoms(shipped, 200)
-    results["phantom_liver"] = {"mean": round(float(np.mean(livers)), 4), "slices": len(livers)}
-    results["phantom_tumour"] = tally.summary()
-    _, tally = evaluate.phantoms(shipped, 100)
-    results["int8_phantom_tumour"] = tally.summary()
-    results["without_liver"] = evaluate.without_liver(shipped, validation, 200)
+    results["int8"] = _tumours_and_livers(shipped, validation)
+    results["without_liver"] = evaluate.without_liver(shipped, validation, PHANTOMS)
+    results["regions"] = evaluate.regions(shipped, validation, PHANTOMS)
     results["bytes"] = sum((out / name).stat().st_size for name in ("encoder.onnx", "head.onnx"))
     if results["bytes"] > LIMIT_BYTES:
         raise RuntimeError(f"the graphs take {results['bytes']} bytes, more than {LIMIT_BYTES}")
@@ -111,6 +106,17 @@ def build(
     (out / "bundle.toml").write_text(_manifest(out, results, origin))
     card.write(out, results, origin)
     return results
+
+
+def _tumours_and_livers(runner: Runner, validation: list[Slice]) -> dict:
+    """Everything that is measured on both the float and the shipped graphs, on the same slices."""
+    livers, tally = evaluate.phantoms(runner, PHANTOMS)
+    return {
+        "real": evaluate.real_livers(runner, validation),
+        "painted": evaluate.painted_tumours(runner, validation).summary(),
+        "phantom": tally.summary(),
+        "phantom_liver": round(float(np.mean(livers)), 4),
+    }
 
 
 def _calibration_inputs(train: list[Slice]) -> list[np.ndarray]:

@@ -22,7 +22,7 @@ TEMPLATE = Path(__file__).parent / "card.md"
 
 def metrics(results: dict) -> list[dict[str, str | float | int]]:
     """The manifest's [[metric]] tables."""
-    real, erased = results["int8"], results["without_liver"]
+    real, erased = results["int8"]["real"], results["without_liver"]
     rows: list[dict[str, str | float | int]] = [
         _metric("liver Dice, pooled", real["liver_pooled"], real["patients"], "validation patients"),
         _metric("liver Dice, mean per slice", real["liver_slice_mean"], real["slices"], "validation slices"),
@@ -34,9 +34,9 @@ def metrics(results: dict) -> list[dict[str, str | float | int]]:
                 erased["negative_slices"], "synthetic negatives, unseen seeds"),
     ]
     for split, name in (("painted", "tumours painted into validation livers"),
-                        ("phantom_tumour", "phantoms, unseen seeds")):
+                        ("phantom", "phantoms, unseen seeds")):
         for size in SIZES_MM:
-            row = results[split][size]
+            row = results["int8"][split][size]
             if row["lesions"]:
                 rows.append(_metric(f"tumour Dice, {size}", row["dice"], row["lesions"], name))
                 rows.append(_metric(f"tumour recall at IoU 0.1, {size}", row["recall"], row["lesions"], name))
@@ -52,30 +52,33 @@ def write(out: Path, results: dict, origin: Origin) -> None:
     """Writes README.md and curves.png beside the graphs."""
     records = [json.loads(line) for line in (out / "training-log.jsonl").read_text().splitlines()]
     _curves(out / "curves.png", records)
-    steps = max(record["step"] for record in records if "step" in record)
-    mixture = next(record["mixture"] for record in reversed(records) if "mixture" in record)
-    plan = next(record["start"] for record in records if "start" in record)
-    real, plain, golden = results["int8"], results["float"], results["golden"]
+    steps = max(record["step"] for record in records)
+    segments = [record for record in records if "mixture" in record]
+    shipped, plain, golden = results["int8"], results["float"], results["golden"]
+    regions = results["regions"]
     (out / "README.md").write_text(Template(TEMPLATE.read_text()).substitute(
         version=origin.version, train=origin.patients[0], validation=origin.patients[1],
-        selection=origin.selection, steps=steps, samples=steps * plan["batch"], seed=origin.seed,
-        mixture=", ".join(f"{name.replace('_', ' ')} {share}" for name, share in mixture.items()),
+        selection=origin.selection, steps=steps, seed=origin.seed, segments=len(segments),
+        samples=steps * segments[-1]["start"]["batch"],
+        mixture=", ".join(f"{name.replace('_', ' ')} {odds}" for name, odds in segments[-1]["mixture"].items()),
         liver_rows="\n".join(
-            f"| {name} | {real[key]:.3f} | {plain[key]:.3f} |" for name, key in (
+            f"| {name} | {shipped['real'][key]:.3f} | {plain['real'][key]:.3f} |" for name, key in (
                 ("pooled", "liver_pooled"), ("mean per slice", "liver_slice_mean"),
                 ("mean per patient", "liver_patient_mean"), ("worst patient", "liver_patient_worst"),
             )
         ),
-        slices=real["slices"], tumour_rows="\n".join(_tumour_rows(results)),
-        false_painted=results["painted"]["all slices"]["false_per_slice"],
-        false_phantom=results["phantom_tumour"]["all slices"]["false_per_slice"],
-        phantom_liver=results["phantom_liver"]["mean"], phantom_slices=results["phantom_liver"]["slices"],
+        slices=shipped["real"]["slices"], tumour_rows="\n".join(_tumour_rows(results)),
+        false_painted=shipped["painted"]["all slices"]["false_per_slice"],
+        false_phantom=shipped["phantom"]["all slices"]["false_per_slice"],
+        phantom_liver=shipped["phantom_liver"], phantom_slices=shipped["phantom"]["all slices"]["slices"],
         negative_rows="\n".join(
-            f"| {name} | {results['without_liver'][key + '_slices']} | "
+            f"| {name} | {results['without_liver'][key + '_slices']:.0f} | "
             f"{results['without_liver'][key + '_mean']:.2f} | {results['without_liver'][key + '_worst']:.2f} |"
             for name, key in (("validation slices with the liver erased", "erased"),
                               ("synthetic chests, pelves, heads, limbs, test objects, wrong numbers", "negative"))
         ),
+        kept=f"{100 * regions['liver_kept']:.1f}", caught=f"{100 * regions['negative_caught']:.1f}",
+        negatives=regions["negatives"],
         temperature=results["temperature"], before=results["calibration"]["calibration_error_before"],
         after=results["calibration"]["calibration_error"], kilobytes=results["bytes"] // 1000,
         max_abs=f"{golden['max_abs']:.3f}", labels_apart=f"{100 * golden['labels_apart']:.3f}",
@@ -84,10 +87,13 @@ def write(out: Path, results: dict, origin: Origin) -> None:
 
 def _tumour_rows(results: dict) -> list[str]:
     rows = []
-    for split, name in (("painted", "painted into validation livers"), ("phantom_tumour", "phantoms")):
+    for split, name in (("painted", "painted into validation livers"), ("phantom", "phantoms")):
         for size in SIZES_MM:
-            row = results[split][size]
-            rows.append(f"| {name} | {size} | {row['lesions']} | {row['dice']:.2f} | {row['recall']:.2f} |")
+            row, plain = results["int8"][split][size], results["float"][split][size]
+            rows.append(
+                f"| {name} | {size} | {row['lesions']} | {row['dice']:.2f} | {row['recall']:.2f} | "
+                f"{plain['dice']:.2f} | {plain['recall']:.2f} |"
+            )
     return rows
 
 

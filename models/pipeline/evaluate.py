@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from . import augment, negatives, phantom, tumours
-from .data import BACKGROUND, LIVER_OR_TUMOUR, TUMOUR, Slice
+from .data import BACKGROUND, LIVER_OR_TUMOUR, REGIONS, TUMOUR, Slice, windows
 from .runner import Runner
 from .scores import dice, score_slices
 from .sources import MM_PER_PIXEL
@@ -119,3 +119,15 @@ def without_liver(runner: Runner, slices: list[Slice], count: int) -> dict[str, 
         for name, values in areas.items()
         for what, value in {"mean": np.mean(values), "worst": np.max(values), "slices": len(values)}.items()
     }
+
+
+def regions(runner: Runner, slices: list[Slice], count: int) -> dict[str, float]:
+    """How often the gate calls a slice with liver "liver", and a negative something else."""
+    here = [_region(runner, one.hu) == "liver" for one in slices]
+    rngs = (np.random.default_rng(SEED + 30_000 + index) for index in range(count))
+    none = [_region(runner, np.clip(negatives.negative(rng).hu, 0, 255)) != "liver" for rng in rngs]
+    return {"liver_kept": float(np.mean(here)), "negative_caught": float(np.mean(none)), "negatives": count}
+
+
+def _region(runner: Runner, hu: np.ndarray) -> str:
+    return REGIONS[int(runner.encode(windows(hu)[None])[1].argmax())]

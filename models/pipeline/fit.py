@@ -37,7 +37,7 @@ class Plan:
     peak_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup_steps: int = 100
-    decay_share: float = 0.3
+    decay_share: float = 0.6
     average: float = 0.998
     report_every: int = 100
     evaluate_every: int = 400

@@ -35,9 +35,9 @@ class Mixture:
 
     real: float = 0.66
     without_liver: float = 0.08
-    phantom: float = 0.16
+    phantom: float = 0.18
     negative: float = 0.10
-    painted: float = 0.6
+    painted: float = 0.85
     shifted: float = 0.3
     hidden: float = 0.15
 
@@ -95,7 +95,7 @@ class Stream(IterableDataset):
         if rng.random() < self.mixture.shifted:
             hu = augment.shift_liver(rng, hu, label != BACKGROUND)
         if rng.random() < self.mixture.painted:
-            tumours.paint(rng, hu, label, MM_PER_PIXEL, int(rng.integers(1, 6)))
+            tumours.paint(rng, hu, label, MM_PER_PIXEL, int(rng.integers(1, 7)))
         return hu, label, "liver"
 
     def _without_liver(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, str]:
