@@ -46,6 +46,7 @@ pub mod device;
 pub mod dicom;
 pub mod encode;
 pub mod engine;
+pub mod evaluate;
 pub mod mask;
 pub mod model;
 pub mod phantom;

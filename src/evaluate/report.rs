@@ -1,0 +1,594 @@
+//! Scores of each case, and what they come to.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Serialize, Serializer};
+
+use super::{
+    BothEmpty, Case, Options, Structure,
+    fourier::{BoundaryOrder, boundary_order},
+    lesions::{Lesion, Lesions},
+    overlap::Counts,
+    statistics::{Better, Summary},
+    surface::{Cropped, Directed},
+    surfel::Surfels,
+};
+
+/// Everything `hepar evaluate` finds out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub options: Options,
+    pub structures: BTreeMap<Structure, StructureReport>,
+    /// Only the cases that have a tumour in the truth: the figure usually called per-case Dice.
+    pub tumour_dice_per_case: Option<Summary>,
+    pub lesion_wise: Vec<LesionWise>,
+    pub lesions_by_size: Vec<SizeClass>,
+    /// Predicted lesions that overlap no true one, per case.
+    pub false_lesions_per_case: f64,
+    pub cases: Vec<CaseReport>,
+}
+
+/// One structure over all cases.
+#[derive(Clone, Debug, Serialize)]
+pub struct StructureReport {
+    pub metrics: BTreeMap<Metric, Summary>,
+    pub pooled: Pooled,
+    /// Cases in which neither mask has the structure.
+    pub both_empty: usize,
+    /// Cases in which only the truth has it.
+    pub missed: usize,
+    /// Cases in which only the prediction has it.
+    pub invented: usize,
+}
+
+/// All voxels of all cases as if they were one.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Pooled {
+    pub dice: Option<f64>,
+    /// 95 % interval over resampled cases.
+    pub interval: Option<[f64; 2]>,
+    pub counts: Counts,
+}
+
+/// Detection, with a lesion found where it overlaps its partner by more than the threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LesionWise {
+    pub iou_above: f64,
+    pub true_lesions: usize,
+    pub predicted_lesions: usize,
+    pub matched: usize,
+    pub precision: Option<f64>,
+    pub recall: Option<f64>,
+    pub f1: Option<f64>,
+    /// Mean Dice of the matched pairs.
+    pub dice_of_matched: Option<f64>,
+}
+
+/// True lesions of one size and how many of them were found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SizeClass {
+    pub from_mm: f64,
+    pub to_mm: Option<f64>,
+    pub lesions: usize,
+    /// At an overlap above [`FOUND_IOU`].
+    pub found: usize,
+    /// Mean Dice with the partner, 0 for the missed ones.
+    pub mean_dice: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct CaseReport {
+    pub name: String,
+    pub spacing_mm: [f64; 3],
+    pub liver: Scores,
+    pub tumour: Scores,
+    pub lesions: Lesions,
+    /// Of the true liver in its largest slice.
+    pub boundary: Option<BoundaryOrder>,
+}
+
+/// One structure in one case.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scores {
+    pub outcome: Outcome,
+    pub counts: Counts,
+    pub true_ml: f64,
+    pub predicted_ml: f64,
+    pub metrics: BTreeMap<Metric, f64>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Both,
+    /// Only the truth has a voxel.
+    Missed,
+    /// Only the prediction has a voxel.
+    Invented,
+    BothEmpty,
+}
+
+/// A number a case has. Distances in mm, volume errors in percent of the true volume.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Metric {
+    Dice,
+    Iou,
+    Sensitivity,
+    Specificity,
+    Precision,
+    Accuracy,
+    F1,
+    VolumeError,
+    AbsoluteVolumeError,
+    Hausdorff,
+    Hausdorff95,
+    Hausdorff95Pooled,
+    Hausdorff95Surfel,
+    Assd,
+    Masd,
+    /// At a tolerance in mm.
+    Nsd(u8),
+    NsdSurfel(u8),
+}
+
+impl Metric {
+    fn better(self) -> Better {
+        match self {
+            Self::VolumeError
+            | Self::AbsoluteVolumeError
+            | Self::Hausdorff
+            | Self::Hausdorff95
+            | Self::Hausdorff95Pooled
+            | Self::Hausdorff95Surfel
+            | Self::Assd
+            | Self::Masd => Better::Lower,
+            _ => Better::Higher,
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&match self {
+            Self::Dice => "dice".to_owned(),
+            Self::Iou => "iou".to_owned(),
+            Self::Sensitivity => "sensitivity".to_owned(),
+            Self::Specificity => "specificity".to_owned(),
+            Self::Precision => "precision".to_owned(),
+            Self::Accuracy => "accuracy".to_owned(),
+            Self::F1 => "f1".to_owned(),
+            Self::VolumeError => "volume_error_percent".to_owned(),
+            Self::AbsoluteVolumeError => "absolute_volume_error_percent".to_owned(),
+            Self::Hausdorff => "hd_mm".to_owned(),
+            Self::Hausdorff95 => "hd95_mm".to_owned(),
+            Self::Hausdorff95Pooled => "hd95_pooled_mm".to_owned(),
+            Self::Hausdorff95Surfel => "hd95_surfel_mm".to_owned(),
+            Self::Assd => "assd_mm".to_owned(),
+            Self::Masd => "masd_mm".to_owned(),
+            Self::Nsd(mm) => format!("nsd_{mm}mm"),
+            Self::NsdSurfel(mm) => format!("nsd_surfel_{mm}mm"),
+        })
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Scores every case, one at a time so that only one is in memory, and sums up.
+pub fn evaluate<E>(
+    cases: impl IntoIterator<Item = Result<Case, E>>,
+    options: Options,
+) -> Result<Report, E> {
+    let cases = cases
+        .into_iter()
+        .map(|case| case.map(|case| CaseReport::of(&case, options.both_empty)))
+        .collect::<Result<Vec<_>, E>>()?;
+    Ok(Report::of(cases, options))
+}
+
+impl Report {
+    fn of(cases: Vec<CaseReport>, options: Options) -> Self {
+        let with_tumour: Vec<f64> = cases
+            .iter()
+            .filter(|case| case.tumour.counts.true_total() > 0)
+            .filter_map(|case| case.tumour.metrics.get(&Metric::Dice).copied())
+            .collect();
+        let invented = cases
+            .iter()
+            .flat_map(|case| &case.lesions.predicted)
+            .filter(|lesion| lesion.iou == 0.0)
+            .count();
+        Self {
+            structures: [Structure::Liver, Structure::Tumour]
+                .map(|structure| (structure, StructureReport::of(&cases, structure, options)))
+                .into(),
+            tumour_dice_per_case: Summary::of(&with_tumour, Better::Higher, options.resampling),
+            lesion_wise: [0.0, FOUND_IOU, 0.5]
+                .map(|iou| LesionWise::of(&cases, iou))
+                .into(),
+            lesions_by_size: SizeClass::all(&cases),
+            false_lesions_per_case: invented as f64 / cases.len().max(1) as f64,
+            options,
+            cases,
+        }
+    }
+}
+
+impl StructureReport {
+    fn of(cases: &[CaseReport], structure: Structure, options: Options) -> Self {
+        let scores: Vec<&Scores> = cases.iter().map(|case| case.scores(structure)).collect();
+        let mut values: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
+        for (metric, value) in scores.iter().flat_map(|scores| &scores.metrics) {
+            values.entry(*metric).or_default().push(*value);
+        }
+        let metrics = values
+            .into_iter()
+            .filter_map(|(metric, values)| {
+                Summary::of(&values, metric.better(), options.resampling)
+                    .map(|summary| (metric, summary))
+            })
+            .collect();
+        let sum = |picked: &mut dyn Iterator<Item = usize>| {
+            picked.fold(Counts::default(), |sum, case| sum.plus(scores[case].counts))
+        };
+        let counts = sum(&mut (0..scores.len()));
+        let interval = counts.dice().map(|_| {
+            options.resampling.interval(scores.len(), |picked| {
+                // A sample without the structure has nothing to disagree about.
+                sum(&mut picked.iter().copied()).dice().unwrap_or(1.0)
+            })
+        });
+        let how_many = |outcome| {
+            scores
+                .iter()
+                .filter(|scores| scores.outcome == outcome)
+                .count()
+        };
+        Self {
+            metrics,
+            pooled: Pooled {
+                dice: counts.dice(),
+                interval,
+                counts,
+            },
+            both_empty: how_many(Outcome::BothEmpty),
+            missed: how_many(Outcome::Missed),
+            invented: how_many(Outcome::Invented),
+        }
+    }
+}
+
+impl CaseReport {
+    fn of(case: &Case, both_empty: BothEmpty) -> Self {
+        let (prediction, truth) = (case.prediction.view(), case.truth.view());
+        let scored = |structure| Scores::of(case, structure, both_empty);
+        let largest = truth
+            .outer_iter()
+            .max_by_key(|slice| slice.iter().filter(|label| **label >= 1).count());
+        Self {
+            name: case.name.clone(),
+            spacing_mm: case.spacing_mm,
+            liver: scored(Structure::Liver),
+            tumour: scored(Structure::Tumour),
+            lesions: Lesions::of(prediction, truth, voxel_ml(case), |label| {
+                Structure::Tumour.holds(label)
+            }),
+            boundary: largest.and_then(|slice| {
+                boundary_order(slice.mapv(|label| Structure::Liver.holds(label)).view())
+            }),
+        }
+    }
+
+    #[must_use]
+    pub fn scores(&self, structure: Structure) -> &Scores {
+        match structure {
+            Structure::Liver => &self.liver,
+            Structure::Tumour => &self.tumour,
+        }
+    }
+}
+
+impl Scores {
+    fn of(case: &Case, structure: Structure, both_empty: BothEmpty) -> Self {
+        let is = |label| structure.holds(label);
+        let (prediction, truth) = (case.prediction.view(), case.truth.view());
+        let counts = Counts::of(prediction, truth, is);
+        let outcome = match (counts.predicted() > 0, counts.true_total() > 0) {
+            (true, true) => Outcome::Both,
+            (false, true) => Outcome::Missed,
+            (true, false) => Outcome::Invented,
+            (false, false) => Outcome::BothEmpty,
+        };
+        let mut metrics = BTreeMap::new();
+        match outcome {
+            Outcome::Both => {
+                let masks = Cropped::of(prediction, truth, is);
+                distances(&mut metrics, &masks, case.spacing_mm);
+            }
+            Outcome::Missed | Outcome::Invented => {
+                let size = case.truth.shape().iter().zip(case.spacing_mm);
+                let diagonal = size
+                    .map(|(n, mm)| (*n as f64 * mm).powi(2))
+                    .sum::<f64>()
+                    .sqrt();
+                constant_distances(&mut metrics, diagonal, 0.0);
+            }
+            Outcome::BothEmpty if both_empty == BothEmpty::ScorePerfect => {
+                constant_distances(&mut metrics, 0.0, 1.0);
+                metrics.extend([Metric::Dice, Metric::Iou, Metric::F1].map(|metric| (metric, 1.0)));
+            }
+            Outcome::BothEmpty => {}
+        }
+        if outcome != Outcome::BothEmpty {
+            overlaps(&mut metrics, counts);
+        }
+        Self {
+            outcome,
+            counts,
+            true_ml: counts.true_total() as f64 * voxel_ml(case),
+            predicted_ml: counts.predicted() as f64 * voxel_ml(case),
+            metrics,
+        }
+    }
+}
+
+fn overlaps(metrics: &mut BTreeMap<Metric, f64>, counts: Counts) {
+    let all = [
+        (Metric::Dice, counts.dice()),
+        (Metric::Iou, counts.iou()),
+        (Metric::Sensitivity, counts.sensitivity()),
+        (Metric::Specificity, counts.specificity()),
+        (Metric::Precision, counts.precision()),
+        (Metric::Accuracy, counts.accuracy()),
+        (Metric::F1, counts.dice()),
+        (Metric::VolumeError, counts.volume_error_percent()),
+        (
+            Metric::AbsoluteVolumeError,
+            counts.volume_error_percent().map(f64::abs),
+        ),
+    ];
+    metrics.extend(
+        all.into_iter()
+            .filter_map(|(metric, value)| Some((metric, value?))),
+    );
+}
+
+fn distances(metrics: &mut BTreeMap<Metric, f64>, masks: &Cropped, spacing_mm: [f64; 3]) {
+    if let Some(surfaces) = Directed::between(masks, spacing_mm) {
+        metrics.extend([
+            (Metric::Hausdorff, surfaces.hausdorff(100.0)),
+            (Metric::Hausdorff95, surfaces.hausdorff(95.0)),
+            (Metric::Hausdorff95Pooled, surfaces.hausdorff_pooled(95.0)),
+            (Metric::Assd, surfaces.average_symmetric()),
+            (Metric::Masd, surfaces.mean_average()),
+        ]);
+        metrics.extend(TOLERANCES_MM.map(|mm| (Metric::Nsd(mm), surfaces.within(f64::from(mm)))));
+    }
+    if let Some(surfels) = Surfels::between(masks, spacing_mm) {
+        metrics.insert(Metric::Hausdorff95Surfel, surfels.hausdorff(95.0));
+        metrics
+            .extend(TOLERANCES_MM.map(|mm| (Metric::NsdSurfel(mm), surfels.within(f64::from(mm)))));
+    }
+}
+
+fn constant_distances(metrics: &mut BTreeMap<Metric, f64>, mm: f64, share: f64) {
+    metrics.extend(
+        [
+            Metric::Hausdorff,
+            Metric::Hausdorff95,
+            Metric::Hausdorff95Pooled,
+            Metric::Hausdorff95Surfel,
+            Metric::Assd,
+            Metric::Masd,
+        ]
+        .map(|metric| (metric, mm)),
+    );
+    for tolerance in TOLERANCES_MM {
+        metrics.insert(Metric::Nsd(tolerance), share);
+        metrics.insert(Metric::NsdSurfel(tolerance), share);
+    }
+}
+
+impl LesionWise {
+    fn of(cases: &[CaseReport], iou_above: f64) -> Self {
+        let all = || cases.iter().map(|case| &case.lesions);
+        let found = |lesion: &&Lesion| lesion.iou > iou_above;
+        let truth: Vec<&Lesion> = all().flat_map(|lesions| &lesions.truth).collect();
+        let predicted = all().map(|lesions| lesions.predicted.len()).sum();
+        let matched: Vec<f64> = truth
+            .iter()
+            .copied()
+            .filter(found)
+            .map(|lesion| lesion.dice)
+            .collect();
+        let share = |whole: usize| (whole > 0).then(|| matched.len() as f64 / whole as f64);
+        Self {
+            iou_above,
+            true_lesions: truth.len(),
+            predicted_lesions: predicted,
+            matched: matched.len(),
+            precision: share(predicted),
+            recall: share(truth.len()),
+            // 2 TP / (2 TP + FP + FN), where every lesion is in one of the two lists.
+            f1: share(truth.len() + predicted).map(|half| 2.0 * half),
+            dice_of_matched: mean(&matched),
+        }
+    }
+}
+
+impl SizeClass {
+    fn all(cases: &[CaseReport]) -> Vec<Self> {
+        let edges = [(0.0, Some(10.0)), (10.0, Some(20.0)), (20.0, None)];
+        edges
+            .map(|(from_mm, to_mm)| {
+                let lesions: Vec<&Lesion> = cases
+                    .iter()
+                    .flat_map(|case| &case.lesions.truth)
+                    .filter(|lesion| {
+                        let below = to_mm.is_none_or(|to| lesion.diameter_mm < to);
+                        lesion.diameter_mm >= from_mm && below
+                    })
+                    .collect();
+                let dice: Vec<f64> = lesions.iter().map(|lesion| lesion.dice).collect();
+                Self {
+                    from_mm,
+                    to_mm,
+                    lesions: lesions.len(),
+                    found: lesions
+                        .iter()
+                        .filter(|lesion| lesion.iou > FOUND_IOU)
+                        .count(),
+                    mean_dice: mean(&dice),
+                }
+            })
+            .into()
+    }
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn voxel_ml(case: &Case) -> f64 {
+    case.spacing_mm.iter().product::<f64>() / 1000.0
+}
+
+/// The overlap from which a lesion counts as found in [`SizeClass`].
+const FOUND_IOU: f64 = 0.1;
+
+/// 3 mm is the headline for the liver, 2 mm for tumours; the others are what challenges use.
+const TOLERANCES_MM: [u8; 5] = [1, 2, 3, 5, 7];
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use ndarray::{Array3, s};
+
+    use super::*;
+
+    fn case(name: &str, paint: impl Fn(&mut Array3<u8>, &mut Array3<u8>)) -> Case {
+        let (mut prediction, mut truth) = (Array3::zeros((8, 20, 20)), Array3::zeros((8, 20, 20)));
+        paint(&mut prediction, &mut truth);
+        Case {
+            name: name.to_owned(),
+            prediction,
+            truth,
+            spacing_mm: [5.0, 1.0, 2.0],
+            image: None,
+        }
+    }
+
+    fn report(cases: Vec<Case>, both_empty: BothEmpty) -> Report {
+        let options = Options {
+            both_empty,
+            ..Options::default()
+        };
+        let cases = cases.into_iter().map(Ok::<_, Infallible>);
+        let Ok(report) = evaluate(cases, options);
+        report
+    }
+
+    /// Perfect liver and tumour; a missed tumour; an invented one; no liver anywhere.
+    fn four_cases() -> Vec<Case> {
+        let liver = |labels: &mut Array3<u8>| labels.slice_mut(s![2..6, 4..16, 4..16]).fill(1);
+        let tumour = |labels: &mut Array3<u8>| labels.slice_mut(s![3..5, 6..10, 6..10]).fill(2);
+        vec![
+            case("good", |p, t| {
+                for labels in [p, t] {
+                    liver(labels);
+                    tumour(labels);
+                }
+            }),
+            case("missed", |p, t| {
+                liver(p);
+                liver(t);
+                tumour(t);
+            }),
+            case("invented", |p, t| {
+                liver(p);
+                liver(t);
+                tumour(p);
+            }),
+            case("empty", |_, _| {}),
+        ]
+    }
+
+    #[test]
+    fn empty_masks_follow_the_rules_and_are_counted() {
+        let report = report(four_cases(), BothEmpty::Exclude);
+        let [liver, tumour] =
+            [Structure::Liver, Structure::Tumour].map(|which| &report.structures[&which]);
+        assert_eq!((liver.both_empty, liver.missed, liver.invented), (1, 0, 0));
+        assert_eq!(
+            (tumour.both_empty, tumour.missed, tumour.invented),
+            (1, 1, 1)
+        );
+        assert_eq!(liver.metrics[&Metric::Dice].cases, 3);
+        let dice = tumour.metrics[&Metric::Dice];
+        assert_eq!(dice.cases, 3);
+        assert!((dice.mean - 1.0 / 3.0).abs() < 1e-12);
+        // The diagonal of 8 x 5 mm, 20 x 1 mm, 20 x 2 mm.
+        assert!((tumour.metrics[&Metric::Hausdorff95].worst - 60.0).abs() < 1e-9);
+        assert!(tumour.metrics[&Metric::Nsd(3)].worst.abs() < 1e-12);
+    }
+
+    #[test]
+    fn both_empty_can_be_scored_as_perfect_instead() {
+        let report = report(four_cases(), BothEmpty::ScorePerfect);
+        let dice = report.structures[&Structure::Tumour].metrics[&Metric::Dice];
+        assert_eq!(dice.cases, 4);
+        assert!((dice.mean - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn tumour_dice_comes_three_ways() {
+        let report = report(four_cases(), BothEmpty::Exclude);
+        let per_case = report.tumour_dice_per_case.unwrap();
+        assert_eq!(per_case.cases, 2, "only cases with a tumour");
+        assert!((per_case.mean - 0.5).abs() < 1e-12);
+        // 32 voxels found, 32 missed, 32 invented.
+        let pooled = report.structures[&Structure::Tumour].pooled;
+        assert!((pooled.dice.unwrap() - 0.5).abs() < 1e-12);
+        let [low, high] = pooled.interval.unwrap();
+        assert!(low < 0.5 && 0.5 < high);
+        let found = report.lesion_wise[2];
+        assert_eq!(
+            (found.true_lesions, found.predicted_lesions, found.matched),
+            (2, 2, 1)
+        );
+        assert_eq!(
+            (found.precision, found.recall, found.f1),
+            (Some(0.5), Some(0.5), Some(0.5))
+        );
+        assert_eq!(found.dice_of_matched, Some(1.0));
+        assert!((report.false_lesions_per_case - 0.25).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_lesion_on_the_edge_of_two_sizes_is_counted_once() {
+        let report = report(four_cases(), BothEmpty::Exclude);
+        let lesions: usize = report
+            .lesions_by_size
+            .iter()
+            .map(|class| class.lesions)
+            .sum();
+        assert_eq!(lesions, 2);
+    }
+
+    #[test]
+    fn the_report_is_json_and_text_with_every_case() {
+        let report = report(four_cases(), BothEmpty::Exclude);
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["structures"]["liver"]["metrics"]["dice"]["mean"], 1.0);
+        assert_eq!(json["cases"][1]["tumour"]["outcome"], "missed");
+        assert_eq!(json["cases"][0]["liver"]["metrics"]["nsd_3mm"], 1.0);
+        let text = report.to_string();
+        for name in ["good", "missed", "invented", "empty"] {
+            assert!(text.contains(name), "{text}");
+        }
+    }
+}
