@@ -101,10 +101,12 @@ impl Anatomy {
             span: [-1000.0, 1000.0],
         };
         let fat_mm = rng.random_range(7.0..24.0);
+        // Nobody lies exactly in the middle.
+        let aside = [rng.random_range(-9.0..9.0), rng.random_range(-6.0..10.0)];
         Self {
             structures: Vec::new(),
             warp: Warp::new(spec.seed, 4.5),
-            centre: [0.0, 0.0, -80.0 * scale[2]],
+            centre: [aside[0], aside[1], -80.0 * scale[2]],
             contrast,
             rng,
             seed: spec.seed,

@@ -1,6 +1,6 @@
 //! Bones: bright shells with darker marrow, at the edge of everything.
 
-use std::f32::consts::PI;
+use std::{f32::consts::PI, sync::Arc};
 
 use super::{
     anatomy::Anatomy,
@@ -8,18 +8,19 @@ use super::{
     structure::Structure,
 };
 
-/// Twelve pairs of ribs with their cartilage, and the breastbone.
+/// Ribs with their cartilage, and the breastbone. More pairs than a chest has, so that a tall stack
+/// does not run out of them.
 pub fn thorax(body: &mut Anatomy) {
     // Centre of the wall in which the ribs run.
     let wall = body.cavity.grown(4.5);
-    for rib in 0..13 {
-        let top = body.exactly([0.0, 0.0, 232.0 - 25.0 * rib as f32])[2];
+    for rib in 0..18 {
+        let top = body.exactly([0.0, 0.0, 357.0 - 25.0 * rib as f32])[2];
         // The last two float; the ones above end at the costal arch.
         let reach = match rib {
-            12 => 0.32 * PI,
-            11 => 0.46 * PI,
-            10 => 0.62 * PI,
-            9 => 0.72 * PI,
+            17 => 0.32 * PI,
+            16 => 0.46 * PI,
+            15 => 0.62 * PI,
+            14 => 0.72 * PI,
             _ => 0.78 * PI,
         };
         let start = 0.16 * PI;
@@ -43,7 +44,7 @@ pub fn thorax(body: &mut Anatomy) {
                     body.paint_uniform(stick, hu);
                 }
             }
-            if rib < 10 {
+            if rib < 15 {
                 // Cartilage rises from the end of the rib towards the breastbone.
                 let from = place(reach);
                 let [x, y] = wall.outline(side * 0.95 * PI, 0.0);
@@ -165,18 +166,27 @@ pub fn shaft(body: &mut Anatomy, centre: Point, radius: f32, half_length: f32) {
 pub fn pelvis(body: &mut Anatomy) {
     let z = body.centre[2];
     for side in [-1.0, 1.0] {
-        for step in 0..10 {
-            let angle = 0.28 * PI + 0.05 * PI * step as f32;
-            let at = |angle: f32, lift: f32| -> Point {
-                let [x, y] = body.cavity.outline(side * angle, -8.0);
-                [x, y, z + lift]
-            };
-            let wing =
-                |radius: f32| Shape::capsule(at(angle, 90.0), at(angle + 0.1, -40.0), radius);
-            let (outer, inner) = (wing(7.5), wing(5.2));
-            body.paint_uniform(outer, 600.0);
-            body.paint_uniform(inner, 190.0);
-        }
+        // A curved plate: what two nested trunks leave, cut out beside the sacrum.
+        let place = body.exactly([88.0 * side, 34.0, 0.0]);
+        let wing = |outer: f32, inner: f32| {
+            let plate = Shape::except(
+                Shape::Column(body.cavity.grown(outer)),
+                vec![Shape::Column(body.cavity.grown(inner))],
+                0.0,
+            );
+            let region = Shape::ellipsoid([place[0], place[1], z + 40.0], [66.0, 62.0, 92.0]);
+            plate.within(&Arc::new(region), 0.0)
+        };
+        let (outer, inner) = (wing(-4.0, -17.0), wing(-6.0, -15.0));
+        body.paint_uniform(outer, 560.0);
+        body.paint_uniform(inner, 190.0);
+        let socket = body.exactly([92.0 * side, 6.0, 0.0]);
+        let socket = Shape::ellipsoid(
+            [socket[0] - 10.0 * side, socket[1], z - 50.0],
+            [36.0, 38.0, 36.0],
+        );
+        body.paint_uniform(socket.clone(), 520.0);
+        body.paint_uniform(socket.grown(-2.5), 210.0);
         let head = body.exactly([92.0 * side, 6.0, 0.0]);
         let head = [head[0], head[1], z - 60.0];
         body.paint_uniform(Shape::ellipsoid(head, [27.0; 3]), 620.0);

@@ -170,6 +170,11 @@ fn acquisition(set: &mut Attributes, spec: &PhantomSpec) {
         Region::Cylinder => "",
     };
     set.text(tags::BODY_PART_EXAMINED, VR::CS, part);
+    match spec.region {
+        Region::Limb => set.text(tags::IMAGE_LATERALITY, VR::CS, "B"),
+        Region::Cylinder => set.text(tags::IMAGE_LATERALITY, VR::CS, "U"),
+        _ => {}
+    }
     set.text(tags::KVP, VR::DS, "120");
     set.decimals(tags::SLICE_THICKNESS, &[spec.slice_thickness]);
     set.text(tags::CONVOLUTION_KERNEL, VR::SH, "SOFT");

@@ -73,11 +73,11 @@ fn bowel(body: &mut Anatomy) {
     let wall_hu = body.contrast.bowel_wall;
     let inside = body.inside();
     // Small bowel and the vessels of its mesentery.
-    for _ in 0..64 {
+    for _ in 0..84 {
         let place = [
             body.random(-88.0, 96.0),
             body.random(-86.0, 6.0),
-            body.random(-340.0, -122.0),
+            body.random(-330.0, -112.0),
         ];
         let centre = body.exactly(place);
         let radius = body.random(9.0, 15.0);

@@ -48,8 +48,8 @@ pub fn pelvis(body: &mut Anatomy) {
 
 /// A skull with brain, ventricles and the falx.
 pub fn head(body: &mut Anatomy) {
-    body.centre = [0.0, 0.0, 600.0];
-    let [x, y, z] = body.centre;
+    body.centre[2] = 600.0;
+    let [x, y, z] = [0.0, 0.0, body.centre[2]];
     let layer =
         |inset: f32| Shape::ellipsoid([x, y, z], [80.0 - inset, 98.0 - inset, 108.0 - inset]);
     // The neck below, so that long stacks do not end in air.
@@ -94,7 +94,7 @@ pub fn head(body: &mut Anatomy) {
 
 /// Two thighs.
 pub fn thighs(body: &mut Anatomy) {
-    body.centre = [0.0, 0.0, -700.0];
+    body.centre[2] = -700.0;
     let z = body.centre[2];
     for side in [-1.0, 1.0] {
         let centre = body.exactly([92.0 * side, 10.0, 0.0]);

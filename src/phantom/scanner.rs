@@ -105,6 +105,8 @@ struct Canvas {
     mean: Vec<f32>,
     scratch: Vec<f32>,
     labels: Vec<u8>,
+    /// The structure that fills each pixel, by its place in the painting order.
+    tops: Vec<usize>,
 }
 
 /// A plane as the painting loops want it.
@@ -157,6 +159,7 @@ impl Canvas {
             mean: vec![0.0; pixels],
             scratch: vec![0.0; pixels],
             labels: vec![0; pixels],
+            tops: vec![NOTHING; pixels],
         }
     }
 
@@ -229,8 +232,14 @@ impl Canvas {
         self.place(&anatomy.warp, grid);
         self.hu.fill(AIR);
         self.labels.fill(0);
-        for structure in &anatomy.structures {
-            self.paint(structure, grid, anatomy.warp.reach_mm());
+        self.tops.fill(NOTHING);
+        for (order, structure) in anatomy.structures.iter().enumerate() {
+            self.paint(order, structure, grid, anatomy.warp.reach_mm());
+        }
+        for ((hu, top), p) in self.hu.iter_mut().zip(&self.tops).zip(&self.points) {
+            if let Some(structure) = anatomy.structures.get(*top) {
+                *hu += structure.fill.texture_hu(*p);
+            }
         }
     }
 
@@ -257,7 +266,7 @@ impl Canvas {
         }
     }
 
-    fn paint(&mut self, structure: &Structure, grid: &Grid, warp_mm: f32) {
+    fn paint(&mut self, order: usize, structure: &Structure, grid: &Grid, warp_mm: f32) {
         let aside = match structure.frame {
             Frame::Patient => warp_mm * 1.8,
             Frame::Scanner => 0.0,
@@ -284,13 +293,14 @@ impl Canvas {
                     (row + grid.block).min(self.rows),
                     (column + grid.block).min(self.columns),
                 ];
-                self.paint_block(structure, grid, [row, column], end, near);
+                self.paint_block(order, structure, grid, [row, column], end, near);
             }
         }
     }
 
     fn paint_block(
         &mut self,
+        order: usize,
         structure: &Structure,
         grid: &Grid,
         [top, left]: [usize; 2],
@@ -316,8 +326,9 @@ impl Canvas {
                 }
                 let pixel = row * self.columns + column;
                 let hu = &mut self.hu[pixel];
-                *hu += share.min(1.0) * (structure.fill.hu(p) - *hu);
+                *hu += share.min(1.0) * (structure.fill.mean_hu(p) - *hu);
                 if share >= 0.5 {
+                    self.tops[pixel] = order;
                     match structure.label {
                         Label::Background => self.labels[pixel] = 0,
                         Label::Liver => self.labels[pixel] = 1,
@@ -427,6 +438,8 @@ fn fine(x: f64) -> f64 {
     (x * 1e10).round() / 1e10
 }
 
+/// No structure has this place.
+const NOTHING: usize = usize::MAX;
 const POINT_SPREAD_MM: f32 = 0.6;
 /// The grain of a soft-tissue kernel.
 const GRAIN_MM: f32 = 0.75;

@@ -35,6 +35,8 @@ pub enum Frame {
 }
 
 /// Hounsfield units inside a structure.
+///
+/// Texture is apart from the mean because it is dear and only what stays visible needs it.
 #[derive(Clone, Debug)]
 pub enum Fill {
     Uniform(f32),
@@ -90,10 +92,10 @@ impl Structure {
 }
 
 impl Fill {
-    pub fn hu(&self, p: Point) -> f32 {
+    /// Hounsfield units at a place, without the texture.
+    pub fn mean_hu(&self, p: Point) -> f32 {
         match self {
-            Self::Uniform(hu) => *hu,
-            Self::Textured { hu, swing, field } => hu + swing * field.value(p),
+            Self::Uniform(hu) | Self::Textured { hu, .. } => *hu,
             Self::GasOverFluid { level, up, fluid } => {
                 if (p[1] - level) * up > 0.0 {
                     GAS
@@ -105,6 +107,14 @@ impl Fill {
                 let value = field.value(p);
                 if value > 0.18 { GAS } else { hu + 60.0 * value }
             }
+        }
+    }
+
+    /// How far the texture deviates from the mean at a place.
+    pub fn texture_hu(&self, p: Point) -> f32 {
+        match self {
+            Self::Textured { swing, field, .. } => swing * field.value(p),
+            _ => 0.0,
         }
     }
 }

@@ -19,24 +19,35 @@ impl Field {
 
     /// Three independent values, each in -1..1 and 0 on average.
     pub fn vector(self, p: Point) -> Point {
-        let cell = p.map(|x| (x / self.lattice_mm).floor());
-        let [u, v, w] = [0, 1, 2].map(|i| eased(p[i] / self.lattice_mm - cell[i]));
-        let [x, y, z] = cell.map(|x| x as i32);
         let mut sum = [0.0; 3];
-        for corner in 0..8 {
-            let (i, j, k) = (corner & 1, (corner >> 1) & 1, corner >> 2);
-            let weight = side(i, u) * side(j, v) * side(k, w);
-            let bits = hashed(self.seed, x + i, y + j, z + k);
+        self.corners(p, |weight, bits| {
             for (axis, total) in sum.iter_mut().enumerate() {
                 *total += weight * (((bits >> (10 * axis)) & 1023) as f32 / 511.5 - 1.0);
             }
-        }
+        });
         sum
     }
 
     /// One value in -1..1.
     pub fn value(self, p: Point) -> f32 {
-        self.vector(p)[0]
+        let mut sum = 0.0;
+        self.corners(p, |weight, bits| {
+            sum += weight * ((bits & 1023) as f32 / 511.5 - 1.0);
+        });
+        sum
+    }
+
+    /// The lattice points around a place: weight and random bits of each.
+    #[inline]
+    fn corners(self, p: Point, mut corner: impl FnMut(f32, u32)) {
+        let cell = p.map(|x| (x / self.lattice_mm).floor());
+        let [u, v, w] = [0, 1, 2].map(|i| eased(p[i] / self.lattice_mm - cell[i]));
+        let [x, y, z] = cell.map(|x| x as i32);
+        for place in 0..8 {
+            let (i, j, k) = (place & 1, (place >> 1) & 1, place >> 2);
+            let weight = side(i, u) * side(j, v) * side(k, w);
+            corner(weight, hashed(self.seed, x + i, y + j, z + k));
+        }
     }
 }
 

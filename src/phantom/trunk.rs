@@ -82,6 +82,19 @@ pub fn lungs_only(body: &mut Anatomy) {
     let hu = body.contrast.heart;
     body.paint_tissue(Shape::ellipsoid(heart_centre, heart_size), hu);
     lung_vessels(body);
+    // Mediastinum with the windpipe in it.
+    let (centre, radii) = (
+        body.exactly([0.0, -6.0, 300.0]),
+        body.exactly([27.0, 46.0, 170.0]),
+    );
+    let fill = body.textured(10.0, 60.0, 9.0);
+    body.paint(Structure::new(Shape::ellipsoid(centre, radii), fill));
+    let (from, to) = (
+        body.exactly([0.0, 8.0, 500.0]),
+        body.exactly([0.0, 12.0, 190.0]),
+    );
+    body.paint_uniform(Shape::capsule(from, to, 9.5), 50.0);
+    body.paint_uniform(Shape::capsule(from, to, 8.0), -980.0);
     great_vessels(body);
 }
 
