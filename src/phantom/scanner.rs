@@ -19,7 +19,7 @@ use super::{
     structure::{AIR, Frame, Label, Structure},
     texture::{Warp, gaussian},
 };
-use crate::dicom::Plane;
+use crate::dicom::{Plane, vector::cross};
 
 /// The planes of the stack, ascending along their normal, missing slices left out.
 pub fn planes(spec: &PhantomSpec, centre: Point) -> Vec<Plane> {
@@ -423,14 +423,6 @@ fn kernel(sigma: f32) -> Vec<f32> {
         .collect();
     let sum: f32 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / sum).collect()
-}
-
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    ]
 }
 
 /// As many digits as fit a DICOM decimal string with sign.
