@@ -7,8 +7,11 @@
 #![warn(clippy::indexing_slicing)]
 
 use dicom_dictionary_std::uids;
-use dicom_toolkit_codec::JpegLsCodec;
 
+use super::{
+    code_stream::{jpeg_2000_size, jpeg_size},
+    jpeg_extended, jpeg_ls, run_lengths,
+};
 use crate::series::InstanceHeader;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,17 +35,21 @@ pub enum CodecError {
 /// Decodes one frame; each stored value comes as 16 allocated bits.
 pub(super) fn decode(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, CodecError> {
     let stored = match header.transfer_syntax.as_str() {
-        uids::RLE_LOSSLESS => run_lengths(frame, header)?,
+        uids::RLE_LOSSLESS => run_lengths::decode(frame, header)?,
         uids::JPEG_BASELINE8_BIT
         | uids::JPEG_EXTENDED12_BIT
         | uids::JPEG_LOSSLESS
         | uids::JPEG_LOSSLESS_SV1 => {
             jpeg_size(frame)?.expect(header)?;
-            jpeg(frame)?
+            if jpeg_extended::is_twelve_bit(frame) {
+                jpeg_extended::decode(frame)?
+            } else {
+                jpeg(frame)?
+            }
         }
         uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => {
             jpeg_size(frame)?.expect(header)?;
-            jpeg_ls(frame)?
+            jpeg_ls::decode(frame)?
         }
         uids::JPEG2000_LOSSLESS
         | uids::JPEG2000
@@ -66,62 +73,8 @@ pub(super) fn decode(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, 
     }
 }
 
-fn pixels(header: &InstanceHeader) -> usize {
+pub(super) fn pixels(header: &InstanceHeader) -> usize {
     usize::from(header.rows) * usize::from(header.columns)
-}
-
-/// PS3.5 Annex G: one PackBits segment a byte of the sample, the most significant first.
-fn run_lengths(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, CodecError> {
-    let (header_words, _) = frame
-        .get(..64)
-        .ok_or(CodecError::Truncated)?
-        .as_chunks::<4>();
-    let mut words = header_words
-        .iter()
-        .map(|word| u32::from_le_bytes(*word) as usize);
-    let segments = words.next().unwrap_or_default();
-    if segments != usize::from(header.pixels.bits_allocated / 8) {
-        return Err(CodecError::NoHeader);
-    }
-    let offsets: Vec<usize> = words.take(segments).collect();
-    let mut stored = vec![0; pixels(header)];
-    for (at, start) in offsets.iter().enumerate() {
-        let end = offsets.get(at + 1).copied().unwrap_or(frame.len());
-        let segment = frame.get(*start..end).ok_or(CodecError::Truncated)?;
-        unpack(segment, &mut stored).ok_or(CodecError::Truncated)?;
-    }
-    Ok(stored)
-}
-
-/// Shifts each value up by a byte and puts in the segment's next one; `None` if the segment ends
-/// before the values do.
-fn unpack(segment: &[u8], stored: &mut [u16]) -> Option<()> {
-    let (mut segment, mut stored) = (segment, stored);
-    while !stored.is_empty() {
-        let (control, rest) = segment.split_first()?;
-        let control = control.cast_signed();
-        match control {
-            0.. => {
-                let (literal, rest) = rest.split_at_checked(control as usize + 1)?;
-                let (head, tail) = stored.split_at_mut(literal.len().min(stored.len()));
-                for (value, byte) in head.iter_mut().zip(literal) {
-                    *value = *value << 8 | u16::from(*byte);
-                }
-                (segment, stored) = (rest, tail);
-            }
-            -128 => segment = rest,
-            _ => {
-                let (byte, rest) = rest.split_first()?;
-                let run = 1 + usize::from(control.unsigned_abs());
-                let (head, tail) = stored.split_at_mut(run.min(stored.len()));
-                for value in head {
-                    *value = *value << 8 | u16::from(*byte);
-                }
-                (segment, stored) = (rest, tail);
-            }
-        }
-    }
-    Some(())
 }
 
 fn uncompressed(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, CodecError> {
@@ -149,18 +102,6 @@ fn jpeg(frame: &[u8]) -> Result<Vec<u16>, CodecError> {
     })
 }
 
-fn jpeg_ls(frame: &[u8]) -> Result<Vec<u16>, CodecError> {
-    let decoded = JpegLsCodec::decode_frame(frame).map_err(|err| CodecError::Codec {
-        codec: "JPEG-LS",
-        reason: err.to_string(),
-    })?;
-    Ok(if decoded.bits_per_sample > 8 {
-        two_bytes_each(&decoded.pixels, u16::from_le_bytes)
-    } else {
-        one_byte_each(&decoded.pixels)
-    })
-}
-
 /// Part 1 and Part 15 (high throughput) alike. Signed values keep their low 16 bits, from which the
 /// pixel representation brings back the sign.
 fn jpeg_2000(frame: &[u8]) -> Result<Vec<u16>, CodecError> {
@@ -185,103 +126,271 @@ fn two_bytes_each(bytes: &[u8], read: impl Fn([u8; 2]) -> u16) -> Vec<u16> {
         .collect()
 }
 
-/// What a code stream says it holds.
-struct Announced {
-    rows: u32,
-    columns: u32,
-    components: u16,
-}
+#[cfg(test)]
+mod tests {
+    use dicom_core::{
+        DataElement, VR,
+        value::{PixelFragmentSequence, Value},
+    };
+    use dicom_dictionary_std::tags;
+    use dicom_toolkit_codec::{
+        Jp2kCodec, RleCodec,
+        jpeg::{JpegParams, encode_jpeg, encode_jpeg_lossless},
+    };
 
-impl Announced {
-    fn expect(&self, header: &InstanceHeader) -> Result<(), CodecError> {
-        let same = self.rows == u32::from(header.rows)
-            && self.columns == u32::from(header.columns)
-            && self.components == 1;
-        if same {
-            Ok(())
-        } else {
-            Err(CodecError::OtherImage {
-                components: self.components,
-                rows: self.rows,
-                columns: self.columns,
+    use super::*;
+    use crate::{
+        dicom::transfer_syntax::{DECODABLE, EXPLICIT_VR_BIG_ENDIAN},
+        series::sample::Sample,
+        volume::{
+            DecodeError, decode as decode_file,
+            vectors::{self, bytes, image},
+        },
+    };
+
+    const ROWS: u16 = vectors::ROWS as u16;
+    const COLUMNS: u16 = vectors::COLUMNS as u16;
+
+    fn little_endian(image: &[u16]) -> Vec<u8> {
+        image.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    fn sample(syntax: &'static str, fragments: Vec<Vec<u8>>, offsets: Vec<u32>) -> Sample {
+        let mut sample = Sample::slice(1)
+            .with(tags::ROWS, VR::US, ROWS)
+            .with(tags::COLUMNS, VR::US, COLUMNS)
+            .with(tags::BITS_STORED, VR::US, 12_u16)
+            .with(tags::HIGH_BIT, VR::US, 11_u16)
+            .with(tags::RESCALE_INTERCEPT, VR::DS, "0")
+            .written_as(syntax);
+        let fragments: Vec<_> = fragments
+            .into_iter()
+            .map(|mut fragment| {
+                fragment.resize(fragment.len().next_multiple_of(2), 0);
+                fragment
             })
+            .collect();
+        sample.data_set.put(DataElement::new(
+            tags::PIXEL_DATA,
+            VR::OB,
+            Value::PixelSequence(PixelFragmentSequence::new(offsets, fragments)),
+        ));
+        sample
+    }
+
+    fn frames(sample: &Sample) -> Result<Vec<Vec<i16>>, DecodeError> {
+        let file = sample.file();
+        let header = InstanceHeader::read(&file).unwrap();
+        let slices = decode_file(&file, &header)?;
+        Ok(slices.into_iter().map(|slice| slice.hu).collect())
+    }
+
+    fn compressed(syntax: &str, image: &[u16]) -> Vec<u8> {
+        let pixels = little_endian(image);
+        let (columns, rows) = (u32::from(COLUMNS), u32::from(ROWS));
+        match syntax {
+            uids::RLE_LOSSLESS => RleCodec::encode(&pixels, ROWS, COLUMNS, 16, 1).unwrap(),
+            uids::JPEG_LOSSLESS_SV1 => {
+                encode_jpeg_lossless(&pixels, COLUMNS, ROWS, 1, 16, 12, 1).unwrap()
+            }
+            uids::JPEG_LOSSLESS => {
+                encode_jpeg_lossless(&pixels, COLUMNS, ROWS, 1, 16, 12, 6).unwrap()
+            }
+            uids::HTJ2K | uids::HTJ2K_LOSSLESS | uids::HTJ2K_LOSSLESS_RPCL => {
+                Jp2kCodec::encode_frame_htj2k(&pixels, columns, rows, 12, 1, true).unwrap()
+            }
+            uids::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN => pixels,
+            other => panic!("no encoder for {other}"),
         }
     }
-}
 
-/// Walks the marker segments of a JPEG or JPEG-LS stream to its start of frame (ITU-T T.81 B.2.2,
-/// T.87 C.2.2).
-fn jpeg_size(frame: &[u8]) -> Result<Announced, CodecError> {
-    let mut rest = frame
-        .strip_prefix(&[0xFF, 0xD8])
-        .ok_or(CodecError::NoHeader)?;
-    loop {
-        let [fill, marker, ..] = *rest else {
-            return Err(CodecError::NoHeader);
+    /// Syntaxes for which [`compressed`] has an encoder.
+    const ENCODABLE: [&str; 7] = [
+        uids::RLE_LOSSLESS,
+        uids::JPEG_LOSSLESS_SV1,
+        uids::JPEG_LOSSLESS,
+        uids::HTJ2K_LOSSLESS,
+        uids::HTJ2K_LOSSLESS_RPCL,
+        uids::HTJ2K,
+        uids::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN,
+    ];
+
+    fn hounsfield(image: &[u16]) -> Vec<i16> {
+        image.iter().map(|value| value.cast_signed()).collect()
+    }
+
+    #[test]
+    fn every_lossless_syntax_gives_back_what_was_compressed() {
+        let image = image(1, 4095);
+        for syntax in ENCODABLE {
+            let sample = sample(syntax, vec![compressed(syntax, &image)], vec![]);
+            assert_eq!(frames(&sample).unwrap(), [hounsfield(&image)], "{syntax}");
+        }
+        for (syntax, stream) in [
+            (uids::JPEGLS_LOSSLESS, vectors::JPEG_LS_12),
+            (uids::JPEGLS_NEAR_LOSSLESS, vectors::JPEG_LS_12),
+            (uids::JPEG2000_LOSSLESS, vectors::JPEG_2000_UNSIGNED),
+            (uids::JPEG2000, vectors::JPEG_2000_UNSIGNED),
+        ] {
+            let sample = sample(syntax, vec![bytes(stream)], vec![]);
+            assert_eq!(frames(&sample).unwrap(), [hounsfield(&image)], "{syntax}");
+        }
+    }
+
+    #[test]
+    fn every_compressed_syntax_that_is_accepted_is_tried_here() {
+        let tried = |syntax: &str| {
+            ENCODABLE.contains(&syntax)
+                || [
+                    uids::JPEGLS_LOSSLESS,
+                    uids::JPEGLS_NEAR_LOSSLESS,
+                    uids::JPEG2000_LOSSLESS,
+                    uids::JPEG2000,
+                    uids::JPEG_BASELINE8_BIT,
+                    uids::JPEG_EXTENDED12_BIT,
+                ]
+                .contains(&syntax)
         };
-        if fill != 0xFF {
-            return Err(CodecError::NoHeader);
-        }
-        if marker == 0xFF {
-            rest = rest.get(1..).unwrap_or_default();
-            continue;
-        }
-        let segment = rest.get(2..).unwrap_or_default();
-        let length = usize::from(big_u16(segment, 0)?);
-        // C4, C8 and CC define tables; F7 is JPEG-LS.
-        if matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF | 0xF7) {
-            return Ok(Announced {
-                rows: big_u16(segment, 3)?.into(),
-                columns: big_u16(segment, 5)?.into(),
-                components: segment
-                    .get(7)
-                    .map(|n| u16::from(*n))
-                    .ok_or(CodecError::NoHeader)?,
-            });
-        }
-        rest = segment.get(length.max(2)..).unwrap_or_default();
+        let untried: Vec<_> = DECODABLE
+            .into_iter()
+            .map(|(syntax, _)| syntax)
+            .filter(|syntax| !tried(syntax))
+            .collect();
+        // Uncompressed, tried beside the reader of native pixel data.
+        assert_eq!(
+            untried,
+            [
+                uids::EXPLICIT_VR_LITTLE_ENDIAN,
+                uids::IMPLICIT_VR_LITTLE_ENDIAN,
+                EXPLICIT_VR_BIG_ENDIAN,
+                uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+            ]
+        );
     }
-}
 
-/// The SIZ segment, which follows the start of the code stream at once; a JP2 wrapper may stand
-/// before it (ISO/IEC 15444-1 A.5.1).
-fn jpeg_2000_size(frame: &[u8]) -> Result<Announced, CodecError> {
-    let head = frame
-        .get(..frame.len().min(WRAPPER_BYTES))
-        .unwrap_or_default();
-    let at = head
-        .windows(4)
-        .position(|bytes| bytes == [0xFF, 0x4F, 0xFF, 0x51])
-        .ok_or(CodecError::NoHeader)?;
-    let siz = frame.get(at + 4..).unwrap_or_default();
-    let (columns, rows) = (big_u32(siz, 4)?, big_u32(siz, 8)?);
-    let (left, top) = (big_u32(siz, 12)?, big_u32(siz, 16)?);
-    // Every component has its own sub-sampling; one pixel for each is all that a slice can have.
-    if siz.get(39..41) != Some(&[1, 1]) {
-        return Err(CodecError::NoHeader);
+    #[test]
+    fn extended_jpeg_of_twelve_bits_is_decoded_closely() {
+        let sample = sample(
+            uids::JPEG_EXTENDED12_BIT,
+            vec![bytes(vectors::JPEG_EXTENDED_12)],
+            vec![],
+        )
+        .with(tags::ROWS, VR::US, 11_u16)
+        .with(tags::COLUMNS, VR::US, 18_u16);
+        let decoded: Vec<u16> = frames(&sample)
+            .unwrap()
+            .remove(0)
+            .iter()
+            .map(|hu| *hu as u16)
+            .collect();
+        assert!(vectors::worst(&decoded, &vectors::ramp()) <= 25);
     }
-    Ok(Announced {
-        rows: rows.checked_sub(top).ok_or(CodecError::NoHeader)?,
-        columns: columns.checked_sub(left).ok_or(CodecError::NoHeader)?,
-        components: big_u16(siz, 36)?,
-    })
-}
 
-/// The boxes of a JP2 wrapper without colour profiles are shorter than this.
-const WRAPPER_BYTES: usize = 4096;
+    #[test]
+    fn baseline_jpeg_of_eight_bits_is_decoded_closely() {
+        let image: Vec<u8> = (0..ROWS * COLUMNS)
+            .map(|at| (at % COLUMNS * 9 + at / COLUMNS * 5) as u8)
+            .collect();
+        let stream = encode_jpeg(&image, COLUMNS, ROWS, 1, &JpegParams::lossless()).unwrap();
+        let sample = sample(uids::JPEG_BASELINE8_BIT, vec![stream], vec![])
+            .with(tags::BITS_ALLOCATED, VR::US, 8_u16)
+            .with(tags::BITS_STORED, VR::US, 8_u16)
+            .with(tags::HIGH_BIT, VR::US, 7_u16);
+        let decoded = frames(&sample).unwrap().remove(0);
+        let worst = decoded
+            .iter()
+            .zip(&image)
+            .map(|(a, b)| a.abs_diff(i16::from(*b)))
+            .max();
+        assert!(worst <= Some(2), "{worst:?}");
+    }
 
-fn big_u16(bytes: &[u8], at: usize) -> Result<u16, CodecError> {
-    bytes
-        .get(at..)
-        .and_then(|rest| rest.first_chunk())
-        .map(|bytes| u16::from_be_bytes(*bytes))
-        .ok_or(CodecError::NoHeader)
-}
+    #[test]
+    fn negative_values_survive_every_lossless_syntax() {
+        let signed: Vec<i16> = image(1, 4095)
+            .iter()
+            .map(|value| value.cast_signed() - 1800)
+            .collect();
+        let stored: Vec<u16> = signed
+            .iter()
+            .map(|value| value.cast_unsigned() & 0x0FFF)
+            .collect();
+        let signed_stream = (uids::JPEG2000_LOSSLESS, bytes(vectors::JPEG_2000_SIGNED));
+        let streams = ENCODABLE.map(|syntax| (syntax, compressed(syntax, &stored)));
+        for (syntax, stream) in streams.into_iter().chain([signed_stream]) {
+            let sample = sample(syntax, vec![stream], vec![]);
+            let sample = sample.with(tags::PIXEL_REPRESENTATION, VR::US, 1_u16);
+            assert_eq!(frames(&sample).unwrap(), [signed.as_slice()], "{syntax}");
+        }
+    }
 
-fn big_u32(bytes: &[u8], at: usize) -> Result<u32, CodecError> {
-    bytes
-        .get(at..)
-        .and_then(|rest| rest.first_chunk())
-        .map(|bytes| u32::from_be_bytes(*bytes))
-        .ok_or(CodecError::NoHeader)
+    #[test]
+    fn frames_of_several_fragments_are_told_apart_by_the_offset_table() {
+        let syntax = uids::RLE_LOSSLESS;
+        let (one, mut other) = (image(1, 4095), image(1, 4095));
+        other.reverse();
+        let whole = compressed(syntax, &one);
+        let (head, tail) = whole.split_at(100);
+        let fragments = vec![head.to_vec(), tail.to_vec(), compressed(syntax, &other)];
+        let second = (8 + 100 + 8 + tail.len().next_multiple_of(2)) as u32;
+        let expected = [hounsfield(&one), hounsfield(&other)];
+        let two = |sample: Sample| sample.with(tags::NUMBER_OF_FRAMES, VR::IS, "2");
+
+        let told = two(sample(syntax, fragments.clone(), vec![0, second]));
+        assert_eq!(frames(&told).unwrap(), expected);
+        let untold = two(sample(syntax, fragments, vec![]));
+        assert!(matches!(
+            frames(&untold),
+            Err(DecodeError::Fragments {
+                fragments: 3,
+                frames: 2
+            })
+        ));
+    }
+
+    /// Streams that carry their own size.
+    fn streams() -> Vec<(&'static str, Vec<u8>)> {
+        let encoded = ENCODABLE
+            .into_iter()
+            .filter(|syntax| syntax.starts_with("1.2.840.10008.1.2.4"))
+            .map(|syntax| (syntax, compressed(syntax, &image(1, 4095))));
+        let others = [
+            (uids::JPEGLS_LOSSLESS, bytes(vectors::JPEG_LS_12)),
+            (uids::JPEG2000_LOSSLESS, bytes(vectors::JPEG_2000_UNSIGNED)),
+        ];
+        encoded.chain(others).collect()
+    }
+
+    #[test]
+    fn a_stream_of_another_size_never_reaches_its_codec() {
+        for (syntax, stream) in streams() {
+            let sample = sample(syntax, vec![stream], vec![]).with(tags::ROWS, VR::US, ROWS - 1);
+            let error = frames(&sample).unwrap_err();
+            let DecodeError::Codec { source, .. } = error else {
+                panic!("{syntax}: {error:?}");
+            };
+            assert_eq!(
+                source.to_string(),
+                "the code stream holds 1 components of 9 rows and 13 columns",
+                "{syntax}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_cut_and_no_damaged_byte_panics() {
+        let run_lengths = (
+            uids::RLE_LOSSLESS,
+            compressed(uids::RLE_LOSSLESS, &image(1, 4095)),
+        );
+        for (syntax, stream) in streams().into_iter().chain([run_lengths]) {
+            for at in 0..stream.len() {
+                let mut damaged = stream.clone();
+                *damaged.get_mut(at).unwrap() ^= 0xA5;
+                let cut = stream.get(..at).unwrap().to_vec();
+                let _ = frames(&sample(syntax, vec![cut], vec![]));
+                let _ = frames(&sample(syntax, vec![damaged], vec![]));
+            }
+        }
+    }
 }

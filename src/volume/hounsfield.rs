@@ -61,9 +61,7 @@ impl ToHounsfield {
             Some((low, high)) => stored
                 .map(|bits| {
                     let value = value(self, bits);
-                    // Not `&&`: a branch would keep the loop from becoming vectors.
-                    let is_padding = (low <= value) & (value <= high);
-                    if is_padding {
+                    if (low..=high).contains(&value) {
                         AIR_HU
                     } else {
                         hounsfield(value)

@@ -10,13 +10,19 @@
 //! (between rows, between columns), PS3.3 §10.7.1.3.
 
 mod arrange;
+mod code_stream;
 mod compressed;
 mod decode;
 mod findings;
 mod geometry;
 mod hounsfield;
+mod jpeg_extended;
+mod jpeg_ls;
+mod run_lengths;
 mod stations;
 mod steps;
+#[cfg(test)]
+mod vectors;
 mod view;
 
 pub use arrange::{FrameRef, MIN_SLICES, Stack, arrange};
