@@ -23,6 +23,7 @@ mod folder;
 pub mod journal;
 mod part10;
 pub mod retention;
+mod retention_clock;
 mod room;
 mod sweep;
 
@@ -46,6 +47,7 @@ use sha2::{Digest, Sha256};
 pub use disk::{Disk, DiskSpace, RealDisk};
 use folder::Folder;
 pub use part10::{DamageError, check_intact, read_source};
+pub use retention_clock::RetentionClock;
 pub use room::{Room, Watermarks};
 pub use sweep::{SweepError, Swept, sweep};
 
@@ -273,9 +275,14 @@ impl<D: Disk> Spool<D> {
         self.aside.put(&self.disk, &name, parts)
     }
 
-    /// The bytes of an instance's file.
+    /// The bytes of an instance's file; an error if they are not what was received any more.
     pub fn read(&self, sop_instance: &Uid) -> io::Result<Vec<u8>> {
-        self.disk.read(&self.path_of(sop_instance))
+        let file = self.disk.read(&self.path_of(sop_instance))?;
+        match check_intact(&file) {
+            // Without a checksum there is nothing to compare.
+            Ok(()) | Err(DamageError::Foreign) => Ok(file),
+            Err(damage) => Err(io::Error::new(io::ErrorKind::InvalidData, damage)),
+        }
     }
 
     /// Where the instance's file is, if we have it.
@@ -363,7 +370,7 @@ impl<D: Disk> Spool<D> {
     /// The bytes stay: they were acknowledged, and the vendor will want to see them.
     pub fn quarantine(&self, sop_instance: &Uid, reason: &str) -> io::Result<PathBuf> {
         let _claim = self.instances.claim(&file_name(sop_instance));
-        let file = self.read(sop_instance)?;
+        let file = self.disk.read(&self.path_of(sop_instance))?;
         self.set_apart(sop_instance, &file, reason)
             .map_err(|err| match err {
                 SpoolError::Write { source, .. } => source,

@@ -1,6 +1,6 @@
 //! Removes what [`retention`](super::retention) says may go.
 
-use std::io;
+use std::{io, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -39,16 +39,19 @@ impl SweepError {
 
 /// Removes the files of every series that may go, and what was set apart long enough ago. Blocking.
 ///
-/// Files go before their journal entries. Interrupted in between, the next sweep does it again; the
+/// `running` is the time since the last sweep of this process, zero at the first; see
+/// [`RetentionClock`](super::RetentionClock). Files go before their journal entries. Interrupted in between, the next sweep does it again; the
 /// other way round the next start would find files that nobody knows, and receive them anew.
 pub fn sweep<D: Disk>(
     spool: &Spool<D>,
     journal: &Journal,
     policy: &Policy,
+    running: Duration,
     now: Timestamp,
 ) -> Result<Vec<Swept>, SweepError> {
+    let by = journal.retention_clock(running, now)?.at;
     let candidates = journal.retention_candidates()?;
-    let removable = removable(policy, &candidates, spool.free_space(), now);
+    let removable = removable(policy, &candidates, spool.free_space(), by);
     if !removable.is_empty() {
         let series = removable.iter().map(|(series, _)| series.clone()).collect();
         spool.remove_results(&series)?;
@@ -65,7 +68,7 @@ pub fn sweep<D: Disk>(
         });
     }
     let keep = SignedDuration::try_from(policy.keep_failed).unwrap_or(SignedDuration::MAX);
-    let then = now.saturating_sub(keep).unwrap_or(Timestamp::MIN);
+    let then = by.saturating_sub(keep).unwrap_or(Timestamp::MIN);
     spool.remove_set_apart(then)?;
     journal.forget_quarantined(then)?;
     Ok(swept)

@@ -1,10 +1,16 @@
+use std::time::Duration;
+
 use jiff::Timestamp;
+use rusqlite::OptionalExtension;
 
 use super::{
     DeliveryState, Durable, Journal, JournalError,
-    columns::{Micros, maybe_time_of},
+    columns::{Micros, maybe_time_of, time_of},
 };
-use crate::{dicom::Uid, spool::retention::Candidate};
+use crate::{
+    dicom::Uid,
+    spool::{RetentionClock, retention::Candidate},
+};
 
 impl Journal {
     /// Every series that still has files, for [`crate::spool::retention::removable`] to judge.
@@ -64,6 +70,32 @@ impl Journal {
             )?
             .execute((series, Micros(now)))?;
             Ok(())
+        })
+    }
+
+    /// The time by which ages are told, `running` time after this was last asked.
+    pub fn retention_clock(
+        &self,
+        running: Duration,
+        now: Timestamp,
+    ) -> Result<RetentionClock, JournalError> {
+        self.write(Durable::Soon, "keep the retention clock", |tx| {
+            let before = tx
+                .prepare_cached("SELECT * FROM retention_clock")?
+                .query_row([], |row| {
+                    let seconds: i64 = row.get("doubted_for_seconds")?;
+                    Ok(RetentionClock {
+                        at: time_of(row, "at")?,
+                        doubted_for: Duration::from_secs(seconds.unsigned_abs()),
+                    })
+                })
+                .optional()?;
+            let clock = before.map_or(RetentionClock::starting(now), |before| {
+                before.after(running, now)
+            });
+            tx.prepare_cached("INSERT OR REPLACE INTO retention_clock VALUES (1, ?1, ?2)")?
+                .execute((Micros(clock.at), clock.doubted_for.as_secs().cast_signed()))?;
+            Ok(clock)
         })
     }
 

@@ -7,7 +7,7 @@ const APPLICATION_ID: i32 = 0x4865_7072;
 
 /// Each brings the schema from the version that is its index to the next. Never edited once
 /// released; appended to.
-const MIGRATIONS: [&str; 1] = [
+const MIGRATIONS: [&str; 2] = [
     // Series keep the order in which they first arrived by `id`, whatever the clock did.
     "CREATE TABLE series (
          id INTEGER PRIMARY KEY,
@@ -71,6 +71,12 @@ const MIGRATIONS: [&str; 1] = [
          PRIMARY KEY (object, destination)
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX deliveries_waiting ON deliveries (next_attempt_at) WHERE state = 'waiting';",
+    // One row.
+    "CREATE TABLE retention_clock (
+         id INTEGER PRIMARY KEY CHECK (id = 1),
+         at INTEGER NOT NULL,
+         doubted_for_seconds INTEGER NOT NULL
+     ) STRICT;",
 ];
 
 /// What a file turned out to be.
@@ -95,6 +101,16 @@ pub(super) fn look(connection: &Connection) -> rusqlite::Result<Found> {
         (APPLICATION_ID, Some(version)) if version <= CURRENT => Found::Journal(version),
         _ => Found::NotOurs,
     })
+}
+
+/// The schema as it was at `version`, for tests of what comes after it.
+#[cfg(test)]
+pub(super) fn create(connection: &Connection, version: usize) -> rusqlite::Result<()> {
+    for migration in MIGRATIONS.iter().take(version) {
+        connection.execute_batch(migration)?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", version as u32)
 }
 
 /// Brings the schema from `version` to [`CURRENT`]; on failure it stays what it was.

@@ -106,6 +106,8 @@ fn a_damaged_file_gives_way_to_the_instance_sent_again() {
     let mut file = std::fs::read(&path).unwrap();
     *file.last_mut().unwrap() ^= 1;
     std::fs::write(&path, &file).unwrap();
+    let damaged = spool.read(&good.sop_instance).unwrap_err();
+    assert_eq!(damaged.kind(), io::ErrorKind::InvalidData);
 
     let receipt = spool.commit(&good, &scanner(2)).unwrap();
 

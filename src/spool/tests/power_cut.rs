@@ -129,6 +129,11 @@ impl PowerCut {
         self.state().operations_left > 0
     }
 
+    /// Loses power before the operation after `operations` more.
+    pub(super) fn cut_after(&self, operations: usize) {
+        self.state().operations_left = operations;
+    }
+
     /// Only the process died; the kernel still knows what was never synced.
     pub(super) fn restart_the_process(&self) {
         self.state().operations_left = usize::MAX;

@@ -1,13 +1,13 @@
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{files, instance, scanner, spool};
+use super::{files, instance, power_cut::PowerCut, scanner, spool};
 use crate::{
     dicom::Uid,
     spool::{
-        Spool,
+        Disk, Spool,
         journal::{InstanceRecord, InstanceState, Journal, NewSeries, ResultObject, SeriesState},
         retention::{Because, Policy},
         sweep,
@@ -21,7 +21,13 @@ const POLICY: Policy = Policy {
 };
 
 /// A series of one instance that has its result; with a destination, it waits for that.
-fn segmented(spool: &Spool, journal: &Journal, uid: &str, to: &[String], now: Timestamp) -> Uid {
+fn segmented<D: Disk>(
+    spool: &Spool<D>,
+    journal: &Journal,
+    uid: &str,
+    to: &[String],
+    now: Timestamp,
+) -> Uid {
     let series = Uid::parse(uid).unwrap();
     let incoming = instance(&format!("{uid}.1"), b"slice");
     let receipt = spool.commit(&incoming, &scanner(1)).unwrap();
@@ -86,11 +92,14 @@ fn a_sweep_removes_all_files_of_what_is_over_and_nothing_that_waits() {
         .unwrap();
     let quarantine = dir.path().join("quarantine");
 
-    assert_eq!(sweep(&spool, &journal, &POLICY, now).unwrap(), []);
-    let after = |hours| {
-        let then = now + SignedDuration::from_hours(hours);
-        sweep(&spool, &journal, &POLICY, then).unwrap()
+    let mut hours_since_start = 0;
+    let mut after = |hours: u32| {
+        let running = Duration::from_hours(u64::from(hours - hours_since_start));
+        hours_since_start = hours;
+        let then = now + SignedDuration::from_hours(i64::from(hours));
+        sweep(&spool, &journal, &POLICY, running, then).unwrap()
     };
+    assert_eq!(after(0), []);
     let swept = after(25);
     assert_eq!(swept.len(), 1);
     assert_eq!((&swept[0].series, swept[0].because), (&over, Because::Age));
@@ -113,4 +122,52 @@ fn a_sweep_removes_all_files_of_what_is_over_and_nothing_that_waits() {
         2,
         "both are remembered"
     );
+}
+
+#[test]
+fn a_clock_that_jumps_a_year_ahead_removes_nothing() {
+    let (dir, spool) = spool();
+    let (journal, _) = Journal::open(&dir.path().join("journal.db")).unwrap();
+    let now = Timestamp::now();
+    segmented(&spool, &journal, "1.2.3", &[], now);
+    let sweep = |now| sweep(&spool, &journal, &POLICY, Duration::from_hours(1), now).unwrap();
+    assert_eq!(sweep(now), []);
+    assert_eq!(sweep(now + SignedDuration::from_hours(365 * 24)), []);
+    assert_eq!(spool.instances().count(), 1);
+}
+
+#[test]
+fn a_sweep_that_loses_power_is_done_by_the_next_and_never_touches_what_waits() {
+    for operations in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&dir.path().join("journal.db")).unwrap();
+        let disk = PowerCut::after(usize::MAX, 2);
+        let spool = Spool::open(Path::new("/state"), &disk).unwrap();
+        let now = Timestamp::now();
+        segmented(&spool, &journal, "1.2.3", &[], now);
+        let waits = segmented(&spool, &journal, "1.2.4", &["pacs".to_owned()], now);
+        sweep(&spool, &journal, &POLICY, Duration::ZERO, now).unwrap();
+
+        let day = Duration::from_hours(25);
+        let then = now + day;
+        disk.cut_after(operations);
+        let first = sweep(&spool, &journal, &POLICY, day, then);
+        for image in disk.images() {
+            let disk = PowerCut::holding(&image.into_iter().collect());
+            let spool = Spool::open(Path::new("/state"), &disk).unwrap();
+            let kept = journal.instances_of(&waits).unwrap();
+            assert_eq!(kept.len(), 1);
+            assert!(spool.read(&kept[0].sop_instance).is_ok());
+        }
+        if first.is_ok() {
+            assert!(operations > 4, "a sweep of two series takes more");
+            return;
+        }
+        disk.restart_the_process();
+        let second = sweep(&spool, &journal, &POLICY, Duration::ZERO, then).unwrap();
+        // Unless the first got as far as the journal.
+        assert!(second.len() <= 1);
+        let left: Vec<Uid> = spool.instances().map(|(uid, _)| uid).collect();
+        assert_eq!(left, [Uid::parse("1.2.4.1").unwrap()]);
+    }
 }

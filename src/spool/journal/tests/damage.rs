@@ -218,6 +218,32 @@ fn a_rebuild_that_was_interrupted_is_finished_at_the_next_start() {
 }
 
 #[test]
+fn an_older_journal_keeps_its_series_and_becomes_a_current_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    for version in 1..schema::CURRENT {
+        let _ = std::fs::remove_file(&path);
+        let old = Connection::open(&path).unwrap();
+        schema::create(&old, version as usize).unwrap();
+        old.execute_batch(
+            "INSERT INTO series (series, study, state, calling_ae, peer, modality,
+                 first_received_at, last_received_at)
+             VALUES ('1.2.3', '1.2', 'delivered', 'CT1', '10.0.0.5', 'CT', 0, 0)",
+        )
+        .unwrap();
+        drop(old);
+        let (journal, recovery) = Journal::open(&path).unwrap();
+        assert_eq!(recovery, Recovery::Migrated { from: version });
+        assert_eq!(journal.recent(9, 0).unwrap().len(), 1);
+        journal
+            .retention_clock(std::time::Duration::ZERO, at(0))
+            .unwrap();
+        drop(journal);
+        assert_eq!(Journal::open(&path).unwrap().1, Recovery::Opened);
+    }
+}
+
+#[test]
 fn other_files_in_its_place_are_set_aside_and_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
