@@ -194,8 +194,10 @@ fn decode(kind: u8, mut whole: Bytes) -> Result<Pdu, PduError> {
             Ok(Pdu::Data(Fragments(values)))
         };
     }
-    let limit = MAX_ASSOCIATE_LENGTH;
-    match ul::read_pdu(whole, limit, true) {
+    if kind == 2 {
+        whole = with_transfer_syntaxes(&whole).unwrap_or(whole);
+    }
+    match ul::read_pdu(whole, MAX_ASSOCIATE_LENGTH, true) {
         Ok(Some(ul::Pdu::AssociationRQ(request))) => Ok(Pdu::AssociateRequest(Box::new(request))),
         Ok(Some(ul::Pdu::AssociationAC(accept))) => Ok(Pdu::AssociateAccept(Box::new(accept))),
         Ok(Some(ul::Pdu::AssociationRJ(reject))) => Ok(Pdu::AssociateReject(reject)),
@@ -206,6 +208,34 @@ fn decode(kind: u8, mut whole: Bytes) -> Result<Pdu, PduError> {
         Ok(_) => Err(PduError::Malformed(kind, None)),
         Err(source) => Err(PduError::Malformed(kind, Some(Box::new(source)))),
     }
+}
+
+/// An A-ASSOCIATE-AC with an empty transfer syntax in every presentation context result that has
+/// none. It does not count in a refused context (PS3.8 §9.3.3.2), so some acceptors leave it out,
+/// and `dicom-ul` would refuse the whole association. `None` if nothing is missing.
+fn with_transfer_syntaxes(whole: &[u8]) -> Option<Bytes> {
+    let (fixed, mut items) = whole.split_at_checked(ASSOCIATE_FIXED_LENGTH)?;
+    let (mut out, mut added) = (fixed.to_vec(), 0);
+    while let Some(([_, _, high, low], _)) = items.split_first_chunk::<4>() {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let (item, rest) = items.split_at_checked(4 + length)?;
+        items = rest;
+        match item {
+            [0x21, _, _, _, id, _, reason, _] => {
+                out.extend([0x21, 0, 0, 8, *id, 0, *reason, 0, 0x40, 0, 0, 0]);
+                added += 4;
+            }
+            _ => out.extend(item),
+        }
+    }
+    if added == 0 {
+        return None;
+    }
+    out.extend(items);
+    let length = (out.len() - HEADER_LENGTH) as u32;
+    out.get_mut(2..HEADER_LENGTH)?
+        .copy_from_slice(&length.to_be_bytes());
+    Some(out.into())
 }
 
 /// The bytes of any PDU but P-DATA.
@@ -266,6 +296,8 @@ pub fn command_pdus(context: u8, command: &[u8], peer_max: u32) -> Vec<u8> {
 
 /// Type, reserved byte, length.
 pub const HEADER_LENGTH: usize = 6;
+/// Up to the variable items of an association request or accept.
+const ASSOCIATE_FIXED_LENGTH: usize = 74;
 /// Length, context and control header of a presentation data value.
 const VALUE_HEADER_LENGTH: u32 = 6;
 /// 128 presentation contexts with forty transfer syntaxes each fit.
