@@ -36,6 +36,11 @@ pub(super) fn encode(
     Ok(bytes)
 }
 
+/// A SOP class of the dictionary.
+pub(super) fn class(uid: &str) -> Uid {
+    Uid::parse(uid).expect("the dictionary's UIDs are well formed")
+}
+
 /// The file with room for `length` zeroed bytes of pixel data behind it, and where they begin. One
 /// allocation: a mask of 300 slices is 20 MB and is packed where it will be sent from.
 pub(super) fn with_pixel_data(file: &[u8], length: u32) -> (Vec<u8>, usize) {

@@ -10,20 +10,9 @@ use dicom_object::mem::InMemElement;
 use super::{
     elements::{Item, code, decimal, item, longs, reference, sequence, shorts, text, uid},
     frames::Frame,
+    source_slices::{self, SourceSlice},
 };
-use crate::{
-    dicom::{Plane, PlaneText, Uid, codes},
-    series::{FrameHeader, InstanceHeader},
-};
-
-/// One frame of the stack: where its labels are drawn.
-pub(super) struct SourceSlice<'a> {
-    pub(super) instance: &'a InstanceHeader,
-    pub(super) frame: &'a FrameHeader,
-    pub(super) plane: &'a Plane,
-    /// From 1; `None` where the instance is not multi-frame.
-    pub(super) frame_number: Option<usize>,
-}
+use crate::dicom::{PlaneText, Uid, codes};
 
 /// The Multi-frame Dimension module: frames are found by segment, then by position.
 pub(super) fn put_dimensions(organization: &Uid, object: &mut Item) {
@@ -145,11 +134,7 @@ fn derivation(slice: &SourceSlice<'_>) -> InMemElement {
 /// The Common Instance Reference module, and the source images of the General Reference module:
 /// every instance that has a slice in the stack, once, in the stack's order.
 pub(super) fn put_references(slices: &[SourceSlice<'_>], source_series: &Uid, object: &mut Item) {
-    let mut seen = std::collections::HashSet::new();
-    let instances: Vec<Item> = slices
-        .iter()
-        .map(|slice| slice.instance)
-        .filter(|instance| seen.insert(&instance.sop_instance))
+    let instances: Vec<Item> = source_slices::instances(slices)
         .map(|instance| reference(&instance.sop_class, &instance.sop_instance))
         .collect();
     let images = instances.iter().cloned().map(|mut image| {

@@ -4,6 +4,7 @@
 //! PACS that already has it says so instead of keeping two. One more slice makes another instance,
 //! in the same series, so that what it supersedes is found beside it.
 
+use super::{SegInput, source_slices::SourceSlice};
 use crate::dicom::Uid;
 
 /// What a result was made from and by. Content dates and file names are no part of it.
@@ -16,7 +17,17 @@ pub(super) struct Lineage<'a> {
 }
 
 impl<'a> Lineage<'a> {
-    pub(super) fn new(
+    /// The series, the instances that have a slice in the stack, the model, the configuration.
+    pub(super) fn of(input: &SegInput<'a>, slices: &[SourceSlice<'a>]) -> Self {
+        Self::new(
+            &slices[0].instance.series,
+            slices.iter().map(|slice| &slice.instance.sop_instance),
+            input.model.digest,
+            input.configuration_digest,
+        )
+    }
+
+    fn new(
         source_series: &'a Uid,
         instances: impl Iterator<Item = &'a Uid>,
         bundle_digest: &'a str,

@@ -9,6 +9,7 @@
 //! patient, the study and the geometry are repeated as sent; UIDs are computed, so making a result
 //! again makes the same instance; the only clock is the `now` that is passed in.
 
+mod content;
 mod elements;
 mod equipment;
 mod file;
@@ -18,10 +19,12 @@ mod identity;
 mod modules;
 mod packing;
 mod read;
+mod report;
 mod segmentation;
 mod segments;
 mod series_module;
 mod source;
+mod source_slices;
 
 use crate::{
     dicom::{Remedy, Uid},
@@ -32,6 +35,7 @@ use crate::{
 };
 
 pub use read::{ReadError, SegmentFrame, Segmentation};
+pub use report::{ReportInput, report};
 pub use segmentation::segmentation;
 
 /// Everything a segmentation object is made from.
@@ -81,9 +85,13 @@ impl Model<'_> {
     }
 }
 
+/// The name of [`EncodedObject`] where it holds a segmentation.
+pub type SegObject = EncodedObject;
+
 /// A finished object.
 #[derive(Clone, Debug)]
-pub struct SegObject {
+pub struct EncodedObject {
+    pub sop_class: Uid,
     pub sop_instance: Uid,
     pub series: Uid,
     /// A Part 10 file in Explicit VR Little Endian.
@@ -98,6 +106,8 @@ pub enum EncodeError {
     TemplateDataSet(#[source] ElementError),
     #[error("there is no header, or no plane, for frame {frame} of source instance {instance}")]
     NoPlane { instance: Uid, frame: usize },
+    #[error("the stack has no slices")]
+    NoSlices,
     #[error("{slices} slices of labels for {frames} source frames")]
     SliceCount { slices: usize, frames: usize },
     #[error("slice {slice} has {found:?} rows and columns of labels, its image has {expected:?}")]
@@ -118,6 +128,7 @@ impl EncodeError {
         match self {
             Self::Template(_) | Self::TemplateDataSet(_) => Remedy::Resend,
             Self::NoPlane { .. }
+            | Self::NoSlices
             | Self::SliceCount { .. }
             | Self::SliceSize { .. }
             | Self::TooLarge { .. }

@@ -1,11 +1,11 @@
 //! The attributes that say whose images these are, module by module as PS3.3 lists them. A result
-//! repeats them so that it lands in the same patient, study and frame of reference.
+//! repeats them so that it lands with the same patient, in the same study.
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
 /// Repeated as sent where the source has them.
-pub(super) const COPIED: [Tag; 108] = [
+pub(super) const COPIED: [Tag; 106] = [
     // Patient (PS3.3 C.7.1.1).
     tags::REFERENCED_PATIENT_SEQUENCE,
     tags::PATIENT_NAME,
@@ -114,9 +114,6 @@ pub(super) const COPIED: [Tag; 108] = [
     tags::CLINICAL_TRIAL_TIME_POINT_TYPE_CODE_SEQUENCE,
     tags::ISSUER_OF_CLINICAL_TRIAL_TIME_POINT_ID,
     tags::CONSENT_FOR_CLINICAL_TRIAL_USE_SEQUENCE,
-    // Frame of Reference (C.7.4.1).
-    tags::FRAME_OF_REFERENCE_UID,
-    tags::POSITION_REFERENCE_INDICATOR,
     // SOP Common: what explains or qualifies the values above (C.12.1).
     tags::SPECIFIC_CHARACTER_SET,
     tags::SYNTHETIC_DATA,
@@ -124,7 +121,7 @@ pub(super) const COPIED: [Tag; 108] = [
 ];
 
 /// Present in every result, if need be empty (type 2).
-pub(super) const NEVER_ABSENT: [(Tag, VR); 10] = [
+pub(super) const NEVER_ABSENT: [(Tag, VR); 9] = [
     (tags::PATIENT_NAME, VR::PN),
     (tags::PATIENT_ID, VR::LO),
     (tags::PATIENT_BIRTH_DATE, VR::DA),
@@ -134,5 +131,4 @@ pub(super) const NEVER_ABSENT: [(Tag, VR); 10] = [
     (tags::REFERRING_PHYSICIAN_NAME, VR::PN),
     (tags::STUDY_ID, VR::SH),
     (tags::ACCESSION_NUMBER, VR::SH),
-    (tags::POSITION_REFERENCE_INDICATOR, VR::LO),
 ];

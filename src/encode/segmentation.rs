@@ -3,31 +3,22 @@
 //! Segmentation Storage, BINARY, uncompressed: what every viewer reads (PS3.3 A.51, C.8.20).
 //! Segments do not overlap: a tumour voxel is not a liver voxel.
 
-use std::collections::HashMap;
-
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 
 use super::{
-    EncodeError, Model, SegInput, SegObject,
-    elements::{Item, LONG_STRING, printable, sequence, shorts, text},
+    EncodeError, EncodedObject, Model, SegInput,
+    elements::{Item, LONG_STRING, printable, sequence, shorts, text, uid},
     file,
     frames::{self, Frame},
-    functional_groups::{self, SourceSlice},
+    functional_groups,
     identity::Lineage,
     packing, segments,
     series_module::{self, Kind},
     source::Source,
+    source_slices::{self, SourceSlice},
 };
-use crate::{
-    dicom::{
-        Uid,
-        sop_class::{self, SopClassRole},
-    },
-    mask::Labels,
-    series::InstanceHeader,
-    volume::Stack,
-};
+use crate::{mask::Labels, series::InstanceHeader};
 
 const KIND: Kind = Kind {
     modality: "SEG",
@@ -35,17 +26,12 @@ const KIND: Kind = Kind {
 };
 
 /// Makes the segmentation object of one series: also when there is no tumour, no liver, nothing.
-pub fn segmentation(input: &SegInput<'_>) -> Result<SegObject, EncodeError> {
+pub fn segmentation(input: &SegInput<'_>) -> Result<EncodedObject, EncodeError> {
     let source = Source::read(input.template)?;
-    let slices = source_slices(input.stack, input.headers)?;
+    let slices = source_slices::source_slices(input.stack, input.headers)?;
     let (rows, columns) = check_labels(input.labels, &slices)?;
     let first = &slices[0];
-    let lineage = Lineage::new(
-        &first.instance.series,
-        slices.iter().map(|slice| &slice.instance.sop_instance),
-        input.model.digest,
-        input.configuration_digest,
-    );
+    let lineage = Lineage::of(input, &slices);
     let (sop_instance, series) = (
         lineage.instance("segmentation"),
         lineage.series("segmentation"),
@@ -57,7 +43,7 @@ pub fn segmentation(input: &SegInput<'_>) -> Result<SegObject, EncodeError> {
 
     let mut object = Item::new_empty();
     source.copy_patient_and_study(&mut object);
-    put_frame_of_reference(first.instance, &lineage, &mut object);
+    put_frame_of_reference(first.instance, &source, &lineage, &mut object);
     series_module::put(
         &KIND,
         &series,
@@ -68,6 +54,7 @@ pub fn segmentation(input: &SegInput<'_>) -> Result<SegObject, EncodeError> {
         &mut object,
     );
     input.equipment.put(&source, &input.model, &mut object);
+    source.copy(&[tags::BODY_PART_EXAMINED], &mut object);
     put_image(&frames, rows, columns, &mut object);
     put_lossiness(input.headers, &source, &mut object);
     put_content(&input.model, &mut object);
@@ -88,39 +75,12 @@ pub fn segmentation(input: &SegInput<'_>) -> Result<SegObject, EncodeError> {
 
     let head = file::encode(uids::SEGMENTATION_STORAGE, &sop_instance, object)?;
     let bytes = with_packed_frames(&head, &frames, &values, input.labels, rows * columns)?;
-    Ok(SegObject {
+    Ok(EncodedObject {
+        sop_class: file::class(uids::SEGMENTATION_STORAGE),
         sop_instance,
         series,
         bytes,
     })
-}
-
-/// The source frames in the order of the stack.
-fn source_slices<'a>(
-    stack: &Stack,
-    headers: &'a [InstanceHeader],
-) -> Result<Vec<SourceSlice<'a>>, EncodeError> {
-    let by_instance: HashMap<&Uid, &InstanceHeader> = headers
-        .iter()
-        .map(|header| (&header.sop_instance, header))
-        .collect();
-    let slices = stack.order.iter().map(|place| {
-        let no_plane = || EncodeError::NoPlane {
-            instance: place.sop_instance.clone(),
-            frame: place.frame,
-        };
-        let instance = *by_instance.get(&place.sop_instance).ok_or_else(no_plane)?;
-        let frame = instance.frames.get(place.frame).ok_or_else(no_plane)?;
-        let multi_frame = sop_class::role(&instance.sop_class) == SopClassRole::EnhancedCt
-            || instance.frames.len() > 1;
-        Ok(SourceSlice {
-            instance,
-            frame,
-            plane: frame.plane.as_ref().ok_or_else(no_plane)?,
-            frame_number: multi_frame.then_some(place.frame + 1),
-        })
-    });
-    slices.collect()
 }
 
 /// One slice of labels for each source frame, each as large as its image. Rows and columns.
@@ -128,7 +88,7 @@ fn check_labels(
     labels: &Labels,
     slices: &[SourceSlice<'_>],
 ) -> Result<(usize, usize), EncodeError> {
-    if slices.is_empty() || labels.slices.len() != slices.len() {
+    if labels.slices.len() != slices.len() {
         return Err(EncodeError::SliceCount {
             slices: labels.slices.len(),
             frames: slices.len(),
@@ -151,13 +111,17 @@ fn check_labels(
 }
 
 /// The source's, or, for the rare source without one, a frame of reference of its own.
-fn put_frame_of_reference(source: &InstanceHeader, lineage: &Lineage<'_>, object: &mut Item) {
-    let frame_of_reference = match &source.frame_of_reference {
-        Some(sent) => sent.clone(),
-        None => lineage.tracking("frame of reference"),
-    };
-    let value = frame_of_reference.as_str();
-    object.put(text(tags::FRAME_OF_REFERENCE_UID, VR::UI, value));
+fn put_frame_of_reference(
+    image: &InstanceHeader,
+    source: &Source,
+    lineage: &Lineage<'_>,
+    object: &mut Item,
+) {
+    let own = || lineage.tracking("frame of reference");
+    let sent = image.frame_of_reference.clone().unwrap_or_else(own);
+    object.put(uid(tags::FRAME_OF_REFERENCE_UID, &sent));
+    object.put(text(tags::POSITION_REFERENCE_INDICATOR, VR::LO, ""));
+    source.copy(&[tags::POSITION_REFERENCE_INDICATOR], object);
 }
 
 /// General Image, Image Pixel, Multi-frame, and the encoding part of Segmentation Image.

@@ -43,7 +43,6 @@ pub(super) fn put(
     let description = printable(description, LONG_STRING);
     object.put(text(tags::SERIES_DESCRIPTION, VR::LO, &description));
     object.put(text(tags::INSTANCE_NUMBER, VR::IS, &revision.to_string()));
-    source.copy(&[tags::BODY_PART_EXAMINED], object);
 
     // Every date in an object is in one zone: the source's where it says which (PS3.3 C.12.1.1.8).
     let sent_zone = source.text(tags::TIMEZONE_OFFSET_FROM_UTC);

@@ -1,5 +1,5 @@
 //! What a result repeats of the images it was made from: who the patient is, which study it belongs
-//! to, where the frame of reference lies.
+//! to, which scanner made them.
 //!
 //! A name re-spelled on the way through us is another patient to the PACS. Values are therefore
 //! copied as the bytes that were sent, undecoded, together with the SpecificCharacterSet that
@@ -50,9 +50,9 @@ impl Source {
         }
     }
 
-    /// The Patient, Clinical Trial Subject, General Study, Patient Study, Clinical Trial Study and
-    /// Frame of Reference modules, and the character set they are written in. What the standard
-    /// wants present although empty (type 2) is there even if the source left it out.
+    /// The Patient, Clinical Trial Subject, General Study, Patient Study and Clinical Trial Study
+    /// modules, and the character set they are written in. What the standard wants present
+    /// although empty (type 2) is there even if the source left it out.
     pub(super) fn copy_patient_and_study(&self, object: &mut Item) {
         for (tag, vr) in NEVER_ABSENT {
             object.put(text(tag, vr, ""));
@@ -61,6 +61,9 @@ impl Source {
     }
 }
 
+/// What fits the length field of every VR in explicit form. A longer value can only be sent in
+/// implicit VR, and says nothing about a patient that the standard knows.
+const LONGEST_VALUE: usize = 0xFFFE;
 /// Deeper sequences say nothing about a patient.
 const DEEPEST: usize = 8;
 /// No attribute that is copied or looked up comes later.
@@ -87,6 +90,9 @@ fn as_sent(element: &Element<'_>, depth: usize) -> Result<Option<InMemElement>, 
         return Ok(None);
     };
     let value = element.value;
+    if vr != VR::SQ && value.len() > LONGEST_VALUE {
+        return Ok(None);
+    }
     let copy = if vr == VR::SQ {
         if depth == DEEPEST {
             return Ok(None);
@@ -128,4 +134,66 @@ fn is_text(vr: VR) -> bool {
         vr,
         AE | AS | CS | DA | DS | DT | IS | LO | LT | PN | SH | ST | TM | UC | UI | UR | UT
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use dicom_dictionary_std::uids;
+
+    use super::*;
+    use crate::{dicom::Uid, encode::file, series::sample::Sample};
+
+    /// A result that repeats what `file` says, as a file again.
+    fn repeated(file: &[u8]) -> Result<Vec<u8>, EncodeError> {
+        let mut object = Item::new_empty();
+        Source::read(file)?.copy_patient_and_study(&mut object);
+        let instance = Uid::derived("test", &[]);
+        file::encode(uids::SEGMENTATION_STORAGE, &instance, object)
+    }
+
+    #[test]
+    fn names_are_repeated_byte_for_byte_in_character_sets_nobody_here_decodes() {
+        let name = b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7";
+        let bytes = |bytes: &[u8]| PrimitiveValue::U8(bytes.into());
+        let sample = Sample::slice(1)
+            .with(
+                tags::SPECIFIC_CHARACTER_SET,
+                VR::CS,
+                bytes(b"\\ISO 2022 IR 149"),
+            )
+            .with(tags::PATIENT_NAME, VR::PN, bytes(name));
+        let copy = repeated(&sample.file()).unwrap();
+        let has = |part: &[u8]| copy.windows(part.len()).any(|window| window == part);
+        assert!(has(name));
+        assert!(has(b"\\ISO 2022 IR 149"));
+    }
+
+    #[test]
+    fn a_value_too_long_for_its_length_field_is_left_out() {
+        let mut sample = Sample::slice(1).with(tags::PATIENT_ID, VR::LO, "A".repeat(70_000));
+        sample.transfer_syntax = uids::IMPLICIT_VR_LITTLE_ENDIAN;
+        let copy = Source::read(&repeated(&sample.file()).unwrap()).unwrap();
+        assert_eq!(copy.text(tags::PATIENT_ID), None);
+        assert_eq!(
+            copy.text(tags::STUDY_INSTANCE_UID).as_deref(),
+            Some("1.2.3")
+        );
+    }
+
+    #[test]
+    fn no_cut_and_no_flipped_byte_panics() {
+        let file = Sample::slice(1)
+            .with(tags::PATIENT_NAME, VR::PN, "A^B")
+            .file();
+        for length in 0..file.len() {
+            let _ = repeated(&file[..length]);
+        }
+        for at in 0..file.len() {
+            for bits in [0x01, 0x80, 0xFF] {
+                let mut damaged = file.clone();
+                damaged[at] ^= bits;
+                let _ = repeated(&damaged);
+            }
+        }
+    }
 }

@@ -14,6 +14,7 @@
 
 mod ct_series;
 mod harness;
+mod oracle;
 
 /// Every subcommand does what its help says and ends with the code that scripts rely on.
 mod command_line;
@@ -35,6 +36,8 @@ mod pacs_is_down;
 mod patients_stay_unnamed;
 /// Any scanner, PDU length and order: each slice is acknowledged and kept.
 mod receiving_a_series;
+/// The structured report agrees with the mask, and every reader with the report.
+mod report_says_what_the_mask_measures;
 /// The SEG arrives at any PACS, whole and the same everywhere.
 mod result_reaches_the_pacs;
 /// The same series again, from one scanner or from eight: one result.
