@@ -315,3 +315,90 @@ fn split<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     *rest = tail;
     Some(head)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(tag: Tag, vr: [u8; 2], length: u32, value: &[u8]) -> Vec<u8> {
+        let mut bytes = [tag.group().to_le_bytes(), tag.element().to_le_bytes()].concat();
+        bytes.extend(vr);
+        if has_long_length(vr) {
+            bytes.extend([0, 0]);
+            bytes.extend(length.to_le_bytes());
+        } else {
+            bytes.extend((length as u16).to_le_bytes());
+        }
+        bytes.extend(value);
+        bytes
+    }
+
+    fn delimiter(tag: Tag) -> Vec<u8> {
+        let [group, element] = [tag.group().to_le_bytes(), tag.element().to_le_bytes()];
+        [group, element, [0; 2], [0; 2]].concat()
+    }
+
+    fn errors(bytes: &[u8]) -> Vec<ElementError> {
+        Elements::new(bytes, Encoding::ExplicitLittle)
+            .filter_map(Result::err)
+            .collect()
+    }
+
+    #[test]
+    fn a_length_beyond_the_bytes_is_an_error_and_costs_nothing() {
+        let bytes = element(tags::ICC_PROFILE, *b"OB", u32::MAX - 1, &[1, 2]);
+        assert_eq!(errors(&bytes), [ElementError::Truncated(tags::ICC_PROFILE)]);
+    }
+
+    #[test]
+    fn a_sequence_without_its_delimiter_is_an_error() {
+        let bytes = element(tags::SOURCE_IMAGE_SEQUENCE, *b"SQ", UNDEFINED, &[]);
+        assert_eq!(
+            errors(&bytes),
+            [ElementError::Undelimited(tags::SOURCE_IMAGE_SEQUENCE)]
+        );
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nest = |depth: usize| {
+            let sequence = element(tags::SOURCE_IMAGE_SEQUENCE, *b"SQ", UNDEFINED, &[]);
+            let mut item = delimiter(ITEM);
+            item.splice(4.., UNDEFINED.to_le_bytes());
+            let mut bytes = [sequence, item].concat().repeat(depth);
+            let ends = [
+                delimiter(ITEM_DELIMITATION),
+                delimiter(SEQUENCE_DELIMITATION),
+            ]
+            .concat();
+            bytes.extend(ends.repeat(depth));
+            bytes
+        };
+        assert_eq!(errors(&nest(4)), []);
+        assert!(matches!(
+            errors(&nest(100_000)).as_slice(),
+            [ElementError::TooDeep(_)]
+        ));
+    }
+
+    #[test]
+    fn a_sequence_of_unknown_representation_is_read_as_implicit() {
+        // Inside: an item with (0008,1150) in implicit VR.
+        let mut implicit = vec![0x08, 0x00, 0x50, 0x11, 4, 0, 0, 0];
+        implicit.extend(b"1.2\0");
+        let mut item = delimiter(ITEM);
+        item.splice(4.., (implicit.len() as u32).to_le_bytes());
+        let value = [item, implicit, delimiter(SEQUENCE_DELIMITATION)].concat();
+        let bytes = element(tags::SOURCE_IMAGE_SEQUENCE, *b"UN", UNDEFINED, &value);
+        let sequence = Elements::new(&bytes, Encoding::ExplicitLittle)
+            .next()
+            .unwrap()
+            .unwrap();
+        let inner: Vec<_> = sequence.items().flatten().map(Result::unwrap).collect();
+        let [reference] = inner.as_slice() else {
+            panic!("{inner:?}");
+        };
+        assert_eq!(reference.tag, tags::REFERENCED_SOP_CLASS_UID);
+        assert_eq!(reference.value, b"1.2\0");
+    }
+}

@@ -321,7 +321,7 @@ mod tests {
     use super::*;
     use crate::{
         dicom::transfer_syntax::EXPLICIT_VR_BIG_ENDIAN,
-        series::sample::{COLUMNS, ROWS, Sample},
+        series::sample::{COLUMNS, ROWS, Sample, item, nested},
         volume::AIR_HU,
     };
 
@@ -403,6 +403,47 @@ mod tests {
             .with(tags::PIXEL_PADDING_VALUE, VR::US, 9_u16)
             .with(tags::PIXEL_PADDING_RANGE_LIMIT, VR::US, 0_u16);
         assert_eq!(hu(&range)[..4], [i16::MAX, AIR_HU, AIR_HU, 24]);
+    }
+
+    #[test]
+    fn frames_of_one_instance_are_decoded_each_with_its_rescale() {
+        let text = |text: &str| PrimitiveValue::from(text);
+        let frames = ["-10", "-20"].map(|intercept| {
+            let mut groups = item(&[]);
+            groups.put(nested(
+                tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE,
+                item(&[
+                    (tags::RESCALE_INTERCEPT, VR::DS, text(intercept)),
+                    (tags::RESCALE_SLOPE, VR::DS, text("2")),
+                ]),
+            ));
+            groups
+        });
+        let stored: Vec<u16> = (0..2 * ROWS * COLUMNS).collect();
+        for syntax in [uids::EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN] {
+            let enhanced = Sample::slice(1)
+                .with(tags::SOP_CLASS_UID, VR::UI, uids::ENHANCED_CT_IMAGE_STORAGE)
+                .with(tags::NUMBER_OF_FRAMES, VR::IS, "2")
+                .with(
+                    tags::PIXEL_DATA,
+                    VR::OW,
+                    PrimitiveValue::U16(stored.clone().into()),
+                )
+                .sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames.to_vec())
+                .written_as(syntax);
+            let file = enhanced.file();
+            let header = InstanceHeader::read(&file).unwrap();
+            let source = FrameSource::open(&file, &header).unwrap();
+            assert_eq!(source.frame(0).unwrap().hu[..3], [-10, -8, -6]);
+            assert_eq!(source.frame(1).unwrap().hu[..3], [4, 6, 8]);
+            assert!(matches!(
+                source.frame(2),
+                Err(DecodeError::NoSuchFrame {
+                    frame: 2,
+                    frames: 2
+                })
+            ));
+        }
     }
 
     #[test]
