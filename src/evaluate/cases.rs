@@ -11,7 +11,7 @@ use std::{
 use ndarray::Array3;
 use serde::Deserialize;
 
-use super::Case;
+use super::{Case, Labelled};
 use crate::dicom::Remedy;
 
 /// Where the two halves of a case are.
@@ -129,9 +129,10 @@ impl CasePaths {
             name: self.name.clone(),
             prediction,
             truth,
-            spacing_mm: spacing_mm.ok_or_else(|| CaseError::NoSpacing {
+            spacing_mm: Some(spacing_mm.ok_or_else(|| CaseError::NoSpacing {
                 name: self.name.clone(),
-            })?,
+            })?),
+            labelled: Labelled::LiverAndTumour,
             image: None,
         })
     }
@@ -189,8 +190,8 @@ mod tests {
         }
     }
 
-    fn micrometres(spacing_mm: [f64; 3]) -> [u32; 3] {
-        spacing_mm.map(|mm| (1000.0 * mm).round() as u32)
+    fn micrometres(spacing_mm: Option<[f64; 3]>) -> [u32; 3] {
+        spacing_mm.unwrap().map(|mm| (1000.0 * mm).round() as u32)
     }
 
     #[test]

@@ -242,7 +242,7 @@ mod tests {
     use ndarray::{Array3, s};
 
     use super::*;
-    use crate::evaluate::{Options, evaluate};
+    use crate::evaluate::{Labelled, Options, evaluate};
 
     #[test]
     fn the_page_shows_a_picture_of_each_error_in_its_colour() {
@@ -255,7 +255,8 @@ mod tests {
             name: "<case & co>".to_owned(),
             prediction,
             truth,
-            spacing_mm: [3.0, 1.0, 1.0],
+            spacing_mm: Some([3.0, 1.0, 1.0]),
+            labelled: Labelled::LiverAndTumour,
             image: Some(Array3::from_elem((5, 30, 30), 60)),
         };
         let panel = Panel::of(&case, 2);

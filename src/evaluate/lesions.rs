@@ -1,5 +1,7 @@
 //! Lesions as a reader counts them: connected components, found or missed.
 
+use std::{collections::BTreeMap, f64::consts::PI};
+
 use ndarray::{Array3, ArrayView3};
 use serde::Serialize;
 
@@ -7,9 +9,10 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Lesion {
     pub voxels: u64,
-    pub volume_ml: f64,
+    /// `None` where the voxel size is not known.
+    pub volume_ml: Option<f64>,
     /// Diameter of the sphere of the same volume.
-    pub diameter_mm: f64,
+    pub diameter_mm: Option<f64>,
     /// With its partner: each lesion has at most one, pairs are made in falling order of overlap.
     pub iou: f64,
     pub dice: f64,
@@ -26,12 +29,12 @@ impl Lesions {
     pub fn of(
         prediction: ArrayView3<'_, u8>,
         truth: ArrayView3<'_, u8>,
-        voxel_ml: f64,
+        voxel_ml: Option<f64>,
         is: impl Fn(u8) -> bool,
     ) -> Self {
         let (truth_ids, true_sizes) = components(truth, &is);
         let (predicted_ids, predicted_sizes) = components(prediction, &is);
-        let mut overlaps = std::collections::BTreeMap::<(u32, u32), u64>::new();
+        let mut overlaps = BTreeMap::<(u32, u32), u64>::new();
         for (t, p) in truth_ids.iter().zip(&predicted_ids) {
             if *t > 0 && *p > 0 {
                 *overlaps.entry((*t, *p)).or_default() += 1;
@@ -49,11 +52,11 @@ impl Lesions {
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.2, a.3).cmp(&(b.2, b.3))));
 
         let lesion = |voxels: &u64| {
-            let volume_ml = *voxels as f64 * voxel_ml;
+            let volume_ml = voxel_ml.map(|ml| *voxels as f64 * ml);
             Lesion {
                 voxels: *voxels,
                 volume_ml,
-                diameter_mm: 2.0 * (750.0 * volume_ml / std::f64::consts::PI).cbrt(),
+                diameter_mm: volume_ml.map(|ml| 2.0 * (750.0 * ml / PI).cbrt()),
                 iou: 0.0,
                 dice: 0.0,
             }
@@ -135,7 +138,7 @@ mod tests {
             labels
         };
         let (truth, prediction) = (line(&[2, 3, 4, 5, 12]), line(&[2, 4, 5, 18]));
-        let lesions = Lesions::of(prediction.view(), truth.view(), 0.001, |label| label == 2);
+        let lesions = Lesions::of(prediction.view(), truth.view(), None, |label| label == 2);
         let ious = |lesions: &[Lesion]| lesions.iter().map(|lesion| lesion.iou).collect::<Vec<_>>();
         assert_eq!(ious(&lesions.truth), [0.5, 0.0]);
         assert_eq!(ious(&lesions.predicted), [0.0, 0.5, 0.0]);
@@ -145,10 +148,13 @@ mod tests {
     #[test]
     fn the_diameter_is_that_of_a_sphere_of_the_same_volume() {
         let labels = Array3::from_elem((10, 10, 10), 2_u8);
-        let lesions = Lesions::of(labels.view(), labels.view(), 4.188_790_2e-3, |label| {
-            label == 2
-        });
-        assert!((lesions.truth[0].diameter_mm - 20.0).abs() < 1e-4);
+        let lesions = Lesions::of(
+            labels.view(),
+            labels.view(),
+            Some(4.188_790_2e-3),
+            |label| label == 2,
+        );
+        assert!((lesions.truth[0].diameter_mm.unwrap() - 20.0).abs() < 1e-4);
         assert!((lesions.truth[0].iou - 1.0).abs() < 1e-12);
     }
 }

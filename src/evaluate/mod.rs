@@ -19,9 +19,11 @@ mod cases;
 mod distance;
 mod fourier;
 mod html;
+mod image;
 mod lesions;
 mod overlap;
 mod report;
+mod slices;
 mod statistics;
 mod surface;
 mod surfel;
@@ -33,12 +35,14 @@ use serde::Serialize;
 pub use cases::{CaseError, CasePaths, pairs};
 pub use fourier::{BoundaryOrder, Descriptors, boundary_order};
 pub use html::HtmlReport;
+pub use image::{ImageError, series_image};
 pub use lesions::{Lesion, Lesions};
 pub use overlap::Counts;
 pub use report::{
     CaseReport, LesionWise, Metric, Outcome, Pooled, Report, Scores, SizeClass, StructureReport,
     evaluate,
 };
+pub use slices::{LabelledSlice, SliceDataError, SlicePaths, slices};
 pub use statistics::{Resampling, Summary, percentile};
 pub use surface::{Cropped, Directed};
 pub use surfel::Surfels;
@@ -50,8 +54,9 @@ pub struct Case {
     /// 0 background, 1 liver, 2 tumour; [slice, row, column].
     pub prediction: Array3<u8>,
     pub truth: Array3<u8>,
-    /// Between slices, rows and columns.
-    pub spacing_mm: [f64; 3],
+    /// Between slices, rows and columns. Without it nothing is measured in mm or ml.
+    pub spacing_mm: Option<[f64; 3]>,
+    pub labelled: Labelled,
     /// Hounsfield units under the overlays of the HTML report.
     pub image: Option<Array3<i16>>,
 }
@@ -73,6 +78,15 @@ impl Structure {
             Self::Tumour => label == 2,
         }
     }
+}
+
+/// What the truth distinguishes. A tumour predicted where tumours were never labelled is neither
+/// right nor wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Labelled {
+    LiverAndTumour,
+    LiverOnly,
 }
 
 /// What to do with a case in which neither mask has a voxel of a structure.

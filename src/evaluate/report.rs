@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Serialize, Serializer};
 
 use super::{
-    BothEmpty, Case, Options, Structure,
+    BothEmpty, Case, Labelled, Options, Structure,
     fourier::{BoundaryOrder, boundary_order},
     lesions::{Lesion, Lesions},
     overlap::Counts,
@@ -23,7 +23,7 @@ pub struct Report {
     pub tumour_dice_per_case: Option<Summary>,
     pub lesion_wise: Vec<LesionWise>,
     pub lesions_by_size: Vec<SizeClass>,
-    /// Predicted lesions that overlap no true one, per case.
+    /// Predicted lesions that are no true one's partner, per case.
     pub false_lesions_per_case: f64,
     pub cases: Vec<CaseReport>,
 }
@@ -79,9 +79,10 @@ pub struct SizeClass {
 #[derive(Clone, Debug, Serialize)]
 pub struct CaseReport {
     pub name: String,
-    pub spacing_mm: [f64; 3],
+    pub spacing_mm: Option<[f64; 3]>,
     pub liver: Scores,
-    pub tumour: Scores,
+    /// `None` where the truth does not tell tumours from liver.
+    pub tumour: Option<Scores>,
     pub lesions: Lesions,
     /// Of the true liver in its largest slice.
     pub boundary: Option<BoundaryOrder>,
@@ -92,8 +93,8 @@ pub struct CaseReport {
 pub struct Scores {
     pub outcome: Outcome,
     pub counts: Counts,
-    pub true_ml: f64,
-    pub predicted_ml: f64,
+    pub true_ml: Option<f64>,
+    pub predicted_ml: Option<f64>,
     pub metrics: BTreeMap<Metric, f64>,
 }
 
@@ -193,8 +194,9 @@ impl Report {
     fn of(cases: Vec<CaseReport>, options: Options) -> Self {
         let with_tumour: Vec<f64> = cases
             .iter()
-            .filter(|case| case.tumour.counts.true_total() > 0)
-            .filter_map(|case| case.tumour.metrics.get(&Metric::Dice).copied())
+            .filter_map(|case| case.tumour.as_ref())
+            .filter(|tumour| tumour.counts.true_total() > 0)
+            .filter_map(|tumour| tumour.metrics.get(&Metric::Dice).copied())
             .collect();
         let invented = cases
             .iter()
@@ -219,7 +221,10 @@ impl Report {
 
 impl StructureReport {
     fn of(cases: &[CaseReport], structure: Structure, options: Options) -> Self {
-        let scores: Vec<&Scores> = cases.iter().map(|case| case.scores(structure)).collect();
+        let scores: Vec<&Scores> = cases
+            .iter()
+            .filter_map(|case| case.scores(structure))
+            .collect();
         let mut values: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
         for (metric, value) in scores.iter().flat_map(|scores| &scores.metrics) {
             values.entry(*metric).or_default().push(*value);
@@ -265,6 +270,7 @@ impl CaseReport {
     fn of(case: &Case, both_empty: BothEmpty) -> Self {
         let (prediction, truth) = (case.prediction.view(), case.truth.view());
         let scored = |structure| Scores::of(case, structure, both_empty);
+        let tumours = case.labelled == Labelled::LiverAndTumour;
         let largest = truth
             .outer_iter()
             .max_by_key(|slice| slice.iter().filter(|label| **label >= 1).count());
@@ -272,10 +278,14 @@ impl CaseReport {
             name: case.name.clone(),
             spacing_mm: case.spacing_mm,
             liver: scored(Structure::Liver),
-            tumour: scored(Structure::Tumour),
-            lesions: Lesions::of(prediction, truth, voxel_ml(case), |label| {
-                Structure::Tumour.holds(label)
-            }),
+            tumour: tumours.then(|| scored(Structure::Tumour)),
+            lesions: if tumours {
+                Lesions::of(prediction, truth, voxel_ml(case), |label| {
+                    Structure::Tumour.holds(label)
+                })
+            } else {
+                Lesions::default()
+            },
             boundary: largest.and_then(|slice| {
                 boundary_order(slice.mapv(|label| Structure::Liver.holds(label)).view())
             }),
@@ -283,10 +293,10 @@ impl CaseReport {
     }
 
     #[must_use]
-    pub fn scores(&self, structure: Structure) -> &Scores {
+    pub fn scores(&self, structure: Structure) -> Option<&Scores> {
         match structure {
-            Structure::Liver => &self.liver,
-            Structure::Tumour => &self.tumour,
+            Structure::Liver => Some(&self.liver),
+            Structure::Tumour => self.tumour.as_ref(),
         }
     }
 }
@@ -305,16 +315,17 @@ impl Scores {
         let mut metrics = BTreeMap::new();
         match outcome {
             Outcome::Both => {
-                let masks = Cropped::of(prediction, truth, is);
-                distances(&mut metrics, &masks, case.spacing_mm);
+                if let Some(spacing_mm) = case.spacing_mm {
+                    let masks = Cropped::of(prediction, truth, is);
+                    distances(&mut metrics, &masks, spacing_mm);
+                }
             }
             Outcome::Missed | Outcome::Invented => {
-                let size = case.truth.shape().iter().zip(case.spacing_mm);
-                let diagonal = size
-                    .map(|(n, mm)| (*n as f64 * mm).powi(2))
-                    .sum::<f64>()
-                    .sqrt();
-                constant_distances(&mut metrics, diagonal, 0.0);
+                if let Some(spacing_mm) = case.spacing_mm {
+                    let size = case.truth.shape().iter().zip(spacing_mm);
+                    let squared: f64 = size.map(|(n, mm)| (*n as f64 * mm).powi(2)).sum();
+                    constant_distances(&mut metrics, squared.sqrt(), 0.0);
+                }
             }
             Outcome::BothEmpty if both_empty == BothEmpty::ScorePerfect => {
                 constant_distances(&mut metrics, 0.0, 1.0);
@@ -328,8 +339,8 @@ impl Scores {
         Self {
             outcome,
             counts,
-            true_ml: counts.true_total() as f64 * voxel_ml(case),
-            predicted_ml: counts.predicted() as f64 * voxel_ml(case),
+            true_ml: voxel_ml(case).map(|ml| counts.true_total() as f64 * ml),
+            predicted_ml: voxel_ml(case).map(|ml| counts.predicted() as f64 * ml),
             metrics,
         }
     }
@@ -428,8 +439,9 @@ impl SizeClass {
                     .iter()
                     .flat_map(|case| &case.lesions.truth)
                     .filter(|lesion| {
-                        let below = to_mm.is_none_or(|to| lesion.diameter_mm < to);
-                        lesion.diameter_mm >= from_mm && below
+                        lesion
+                            .diameter_mm
+                            .is_some_and(|mm| mm >= from_mm && to_mm.is_none_or(|to| mm < to))
                     })
                     .collect();
                 let dice: Vec<f64> = lesions.iter().map(|lesion| lesion.dice).collect();
@@ -452,8 +464,9 @@ fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn voxel_ml(case: &Case) -> f64 {
-    case.spacing_mm.iter().product::<f64>() / 1000.0
+fn voxel_ml(case: &Case) -> Option<f64> {
+    let spacing_mm = case.spacing_mm?;
+    Some(spacing_mm.iter().product::<f64>() / 1000.0)
 }
 
 /// The overlap from which a lesion counts as found in [`SizeClass`].
@@ -477,7 +490,8 @@ mod tests {
             name: name.to_owned(),
             prediction,
             truth,
-            spacing_mm: [5.0, 1.0, 2.0],
+            spacing_mm: Some([5.0, 1.0, 2.0]),
+            labelled: Labelled::LiverAndTumour,
             image: None,
         }
     }
@@ -577,6 +591,23 @@ mod tests {
             .map(|class| class.lesions)
             .sum();
         assert_eq!(lesions, 2);
+    }
+
+    #[test]
+    fn without_tumour_labels_and_spacing_only_the_liver_overlap_is_scored() {
+        let mut cases = four_cases();
+        for case in &mut cases {
+            case.labelled = Labelled::LiverOnly;
+            case.spacing_mm = None;
+        }
+        let report = report(cases, BothEmpty::Exclude);
+        let liver = &report.structures[&Structure::Liver];
+        assert_eq!(liver.metrics[&Metric::Dice].cases, 3);
+        assert!(!liver.metrics.contains_key(&Metric::Hausdorff95));
+        assert!(report.structures[&Structure::Tumour].metrics.is_empty());
+        assert_eq!(report.lesion_wise[0].predicted_lesions, 0);
+        assert_eq!(report.cases[0].liver.true_ml, None);
+        assert!(!report.to_string().contains("Tumour"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{
     Structure,
+    overlap::Counts,
     report::{Metric, Outcome, Report},
     statistics::Summary,
 };
@@ -11,6 +12,9 @@ use super::{
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for (structure, report) in &self.structures {
+            if report.pooled.counts == Counts::default() {
+                continue;
+            }
             writeln!(
                 f,
                 "{structure:?}: {} cases, {} without it in truth and prediction (left out), {} missed, {} invented",
@@ -46,7 +50,9 @@ impl Display for Report {
             )?;
             row(f, "dice_per_case", summary)?;
         }
-        self.lesion_table(f)?;
+        if self.cases.iter().any(|case| case.tumour.is_some()) {
+            self.lesion_table(f)?;
+        }
         self.case_table(f)
     }
 }
@@ -91,7 +97,7 @@ impl Report {
     fn case_table(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<24} {:>10} {:>9} {:>9} {:>10} {:>10} {:>10} {:>8}",
+            "{:<24} {:>10} {:>9} {:>9} {:>10} {:>10} {:>11} {:>8}",
             "case",
             "liver dice",
             "hd95 mm",
@@ -102,21 +108,21 @@ impl Report {
             "lesions"
         )?;
         for case in &self.cases {
-            let liver = |metric| case.liver.metrics.get(&metric).copied();
-            let tumour = case.tumour.metrics.get(&Metric::Dice).copied();
-            let shown = match case.tumour.outcome {
-                Outcome::BothEmpty => "none".to_owned(),
-                _ => optional(tumour),
+            let liver = |metric| optional(case.liver.metrics.get(&metric).copied());
+            let tumour = match &case.tumour {
+                Some(scores) if scores.outcome == Outcome::BothEmpty => "none".to_owned(),
+                Some(scores) => optional(scores.metrics.get(&Metric::Dice).copied()),
+                None => "-".to_owned(),
             };
             writeln!(
                 f,
-                "{:<24} {:>10} {:>9} {:>9} {:>10.1} {:>10.1} {shown:>10} {:>4}/{:<3}",
+                "{:<24} {:>10} {:>9} {:>9} {:>10} {:>10} {tumour:>11} {:>4}/{:<3}",
                 case.name,
-                optional(liver(Metric::Dice)),
-                optional(liver(Metric::Hausdorff95)),
-                optional(liver(Metric::Nsd(3))),
-                case.liver.true_ml,
-                case.liver.predicted_ml,
+                liver(Metric::Dice),
+                liver(Metric::Hausdorff95),
+                liver(Metric::Nsd(3)),
+                optional(case.liver.true_ml),
+                optional(case.liver.predicted_ml),
                 case.lesions.predicted.len(),
                 case.lesions.truth.len()
             )?;
