@@ -38,6 +38,7 @@
 //! knows the stages before it and never the ones after. `appliance` alone knows all of them and
 //! hands values across.
 
+pub mod appliance;
 pub mod association;
 mod chain;
 pub mod config;

@@ -1,3 +1,82 @@
-//! The command line.
+//! The command line: what to run, exit codes, logs.
+//!
+//! Results go to stdout, logs to stderr (or to journald under systemd). Exit codes follow
+//! sysexits.h: 0 fine, 64 usage, 70 internal, 74 I/O, 78 configuration.
 
-fn main() {}
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+use commands::Failure;
+
+/// Segments the liver and liver tumours in CT series pushed to it and returns DICOM SEG.
+///
+/// Results are made by software, are not verified by a physician and are not for diagnosis.
+#[derive(Debug, Parser)]
+#[command(name = "hepar", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the appliance until it is told to stop.
+    Serve(commands::serve::Serve),
+    /// Push a synthetic CT through the whole appliance on this machine and compare the SEG with the truth.
+    Demo(commands::demo::Demo),
+    /// Segment a CT series from a directory of DICOM files.
+    Segment(commands::segment::Segment),
+    /// Write a synthetic CT series with a known liver and tumours.
+    Phantom(Box<commands::phantom::Phantom>),
+    /// Ask a destination whether it answers and what it takes.
+    Echo(commands::echo::Echo),
+    /// Check a configuration file and print every value in force.
+    CheckConfig(commands::check_config::CheckConfig),
+    /// Check a model bundle: manifest, hashes, tensors, golden output.
+    CheckModel(commands::check_model::CheckModel),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let help = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            // Nothing can be done about a closed terminal.
+            let _ = error.print();
+            return if help {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(Failure::USAGE)
+            };
+        }
+    };
+    let outcome = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Segment(segment) => segment.run(),
+        Command::Phantom(phantom) => phantom.run(),
+        Command::Echo(echo) => echo.run(),
+        Command::CheckConfig(check) => check.run(),
+        Command::CheckModel(check) => check.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -18,6 +18,7 @@ mod functional_groups;
 mod identity;
 mod modules;
 mod packing;
+mod preview;
 mod read;
 mod report;
 mod segmentation;
@@ -34,6 +35,7 @@ use crate::{
     volume::Stack,
 };
 
+pub use preview::{preview, slice_to_show};
 pub use read::{ReadError, SegmentFrame, Segmentation};
 pub use report::{ReportInput, report};
 pub use segmentation::segmentation;

@@ -46,7 +46,7 @@ use sha2::{Digest, Sha256};
 
 pub use disk::{Disk, DiskSpace, RealDisk};
 use folder::Folder;
-pub use part10::{DamageError, check_intact, read_source};
+pub use part10::{DamageError, check_intact, read_sop_class, read_source};
 pub use retention_clock::RetentionClock;
 pub use room::{Room, Watermarks};
 pub use sweep::{SweepError, Swept, sweep};
@@ -398,6 +398,11 @@ impl<D: Disk> Spool<D> {
         self.quarantine.sync(&self.disk)?;
         self.instances.sync(&self.disk)?;
         Ok(to)
+    }
+
+    /// Where [`Self::write_result`] puts results.
+    pub fn results_dir(&self) -> PathBuf {
+        self.results.path().to_owned()
     }
 
     /// Makes a result durable as `results/<name>`; writing the same name again replaces it.

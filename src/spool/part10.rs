@@ -12,7 +12,7 @@ use dicom_object::FileMetaTableBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::{Incoming, Source};
-use crate::dicom::{AeTitle, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
+use crate::dicom::{AeTitle, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Uid};
 
 /// Says that PrivateInformation (0002,0102) is a [`Private`] in JSON. Drawn once under 2.25.
 const PRIVATE_INFORMATION_CREATOR: &str = "2.25.48113967315263207826640917366471905213";
@@ -114,6 +114,14 @@ pub fn read_source(file: &[u8]) -> Result<Source, DamageError> {
         peer: private.peer,
         association: private.association,
     })
+}
+
+/// The SOP class under which the instance in `file` was sent.
+pub fn read_sop_class(file: &[u8]) -> Result<Uid, DamageError> {
+    let parts = Parts::of(file)?;
+    let text = parts.text(tags::MEDIA_STORAGE_SOP_CLASS_UID);
+    let text = text.ok_or(DamageError::Foreign)?;
+    Uid::parse(text).map_err(|_| DamageError::Foreign)
 }
 
 /// Whether the data set in `file` is the one that was received.

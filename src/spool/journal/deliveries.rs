@@ -96,6 +96,23 @@ impl Journal {
         })
     }
 
+    /// Records why a series that was segmented has no result that may be sent, with everything
+    /// that was measured.
+    pub fn record_refusal(
+        &self,
+        series: &Uid,
+        findings: &serde_json::Value,
+        reason: (&str, Remedy),
+        now: Timestamp,
+    ) -> Result<SeriesRecord, JournalError> {
+        self.write(Durable::Now, "record a refusal", |tx| {
+            step(tx, series, SeriesState::Refused, Some(reason), now)?;
+            tx.prepare_cached("UPDATE series SET findings = ?2 WHERE series = ?1")?
+                .execute((series, Json(findings.clone())))?;
+            load(tx, series)
+        })
+    }
+
     /// What should be sent now, longest due first.
     pub fn deliveries_due(&self, now: Timestamp) -> Result<Vec<DeliveryRecord>, JournalError> {
         let never_so_late = now.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);

@@ -1,0 +1,133 @@
+//! One thread a destination: takes what is due from the journal, stores it, records the outcome.
+//!
+//! A thread each, so that a stalled PACS delays nobody else's results. Everything that must not be
+//! forgotten is in the journal; this loop can be killed at any instruction.
+
+use std::{sync::Arc, time::Duration};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use jiff::Timestamp;
+use rand::SeedableRng;
+
+use crate::{
+    deliver::{self, DeliverError, Destination, Outgoing},
+    spool::journal::{DeliveryRecord, Journal, JournalError},
+    status::{FactsBoard, metric_names},
+};
+
+/// Looks at the journal at least this often, whatever it promised.
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+
+/// Another destination's delivery can be due for as long as that destination takes.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(500);
+
+pub(super) struct Deliverer {
+    pub destination: Destination,
+    pub journal: Arc<Journal>,
+    pub facts: Arc<FactsBoard>,
+}
+
+impl Deliverer {
+    /// Runs until the other end of `wake` is dropped.
+    pub(super) fn run(self, wake: Receiver<()>) {
+        let mut rng = rand::rngs::StdRng::from_os_rng();
+        loop {
+            let sleep = match self.deliver_what_is_due(&mut rng) {
+                Ok(sleep) => sleep,
+                Err(error) => {
+                    tracing::error!(
+                        destination = self.destination.name,
+                        error = &error as &dyn std::error::Error,
+                        "journal not usable, deliveries wait"
+                    );
+                    LONGEST_SLEEP
+                }
+            };
+            match wake.recv_timeout(sleep) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Returns how long nothing will be due.
+    fn deliver_what_is_due(&self, rng: &mut rand::rngs::StdRng) -> Result<Duration, JournalError> {
+        let due: Vec<DeliveryRecord> = self
+            .journal
+            .deliveries_due(Timestamp::now())?
+            .into_iter()
+            .filter(|delivery| delivery.destination == self.destination.name)
+            .collect();
+        if !due.is_empty() {
+            let objects: Vec<Outgoing> = due
+                .iter()
+                .map(|delivery| Outgoing {
+                    sop_class: delivery.object_sop_class.clone(),
+                    sop_instance: delivery.object.clone(),
+                    path: delivery.path.clone(),
+                })
+                .collect();
+            let outcomes = deliver::store(&self.destination, &objects);
+            for (delivery, outcome) in due.iter().zip(outcomes) {
+                self.record(delivery, outcome.map(|_status| ()), rng)?;
+            }
+            self.facts.touch();
+        }
+        let now = Timestamp::now();
+        let next = self.journal.next_delivery_at()?;
+        let wait = next.map_or(LONGEST_SLEEP, |at| {
+            Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+        });
+        // What is due may be another destination's, in hand there.
+        Ok(wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+    }
+
+    fn record(
+        &self,
+        delivery: &DeliveryRecord,
+        outcome: Result<(), DeliverError>,
+        rng: &mut rand::rngs::StdRng,
+    ) -> Result<(), JournalError> {
+        let now = Timestamp::now();
+        let name = &self.destination.name;
+        match outcome {
+            Ok(()) => {
+                self.journal
+                    .delivery_attempted(&delivery.object, name, Ok(()), None, now)?;
+                tracing::info!(series = %delivery.series, destination = name, object = %delivery.object, "delivered");
+                self.facts.pin(|facts| {
+                    let facts = facts.destinations.entry(name.clone()).or_default();
+                    facts.last_success = Some(now);
+                    facts.failing = None;
+                });
+                metrics::counter!(metric_names::DELIVERED, "destination" => name.clone())
+                    .increment(1);
+            }
+            Err(error) => {
+                let pause = deliver::backoff(delivery.attempts + 1, rng);
+                let words = error.to_string();
+                self.journal.delivery_attempted(
+                    &delivery.object,
+                    name,
+                    Err(&words),
+                    Some(now + pause),
+                    now,
+                )?;
+                tracing::warn!(
+                    series = %delivery.series,
+                    destination = name,
+                    attempt = delivery.attempts + 1,
+                    retry_in = ?pause,
+                    error = &error as &dyn std::error::Error,
+                    "not delivered yet"
+                );
+                self.facts.pin(|facts| {
+                    let facts = facts.destinations.entry(name.clone()).or_default();
+                    let since = facts.failing.take().map_or(now, |(since, _)| since);
+                    facts.failing = Some((since, words));
+                });
+            }
+        }
+        Ok(())
+    }
+}

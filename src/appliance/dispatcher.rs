@@ -1,0 +1,478 @@
+//! The one owner of all series in work.
+//!
+//! A single thread takes messages, decides, and hands work to others; nothing else changes a
+//! series' state while it is in work. So there is no lock to hold in the right order, and every
+//! decision sees a consistent picture. It never waits for the engine or the network: what it hands
+//! out comes back as a message.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::Sender;
+use jiff::Timestamp;
+use tokio::{runtime::Handle, sync::mpsc, time::timeout_at};
+
+use super::{
+    engine_room::{EngineRoom, SliceOutcome},
+    intake::{Intake, Taken},
+    live::Live,
+    results::{ResultError, Results},
+};
+use crate::{
+    association, chain,
+    dicom::{Remedy, Uid},
+    engine::Urgency,
+    series::{Assembler, Completed, Eligibility, InstanceHeader, judge, too_few},
+    spool::{
+        Source, Spooled,
+        journal::{Journal, JournalError, SeriesRecord, SeriesState},
+    },
+    status::{FactsBoard, metric_names},
+};
+
+/// What happens to the appliance, in the order in which the dispatcher hears of it.
+pub(super) enum Message {
+    Association(association::Event),
+    /// The engine passed its check, or why there is none.
+    Engine(Result<Arc<EngineRoom>, String>),
+    Slices(SliceOutcome),
+    Result {
+        series: Uid,
+        /// How many instances the result was made from.
+        instances: usize,
+        outcome: Result<SeriesState, ResultError>,
+    },
+    Stop,
+}
+
+pub(super) struct Dispatcher {
+    pub intake: Intake,
+    pub journal: Arc<Journal>,
+    pub facts: Arc<FactsBoard>,
+    pub assembler: Assembler,
+    pub live: BTreeMap<Uid, Live>,
+    pub engine: Option<Arc<EngineRoom>>,
+    pub results: Arc<Results>,
+    /// Clones go to whoever has to report back.
+    pub outbox: mpsc::Sender<Message>,
+    /// Wakes the deliverers.
+    pub wake: Vec<Sender<()>>,
+}
+
+/// Instances taken into the journal in one transaction at most.
+const BATCH: usize = 64;
+
+/// How long a result that failed for want of something passing (disk space, say) is left alone.
+const RETRY: Duration = Duration::from_secs(30);
+
+impl Dispatcher {
+    /// Runs until [`Message::Stop`], or until nobody is left to send.
+    pub(super) fn run(mut self, mut inbox: mpsc::Receiver<Message>, runtime: &Handle) {
+        self.complete_series();
+        self.feed_engine();
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let deadline = self.deadline();
+            runtime.block_on(async {
+                let many = inbox.recv_many(&mut batch, BATCH);
+                match deadline {
+                    Some(at) => drop(timeout_at(at.into(), many).await),
+                    None => drop(many.await),
+                }
+            });
+            if batch.is_empty() && inbox.is_closed() {
+                return;
+            }
+            let mut arrived = Vec::new();
+            for message in batch.drain(..) {
+                match message {
+                    Message::Association(association::Event::Stored { receipt, source }) => {
+                        arrived.push((receipt, source));
+                    }
+                    Message::Stop => return,
+                    other => {
+                        // What arrived before it is in the journal before it is acted on.
+                        self.take_in(std::mem::take(&mut arrived));
+                        self.apply(other);
+                    }
+                }
+            }
+            self.take_in(arrived);
+            self.complete_series();
+            self.feed_engine();
+            self.facts.touch();
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let retry = self.live.values().filter_map(|live| live.retry_at).min();
+        self.assembler.deadline().into_iter().chain(retry).min()
+    }
+
+    fn apply(&mut self, message: Message) {
+        match message {
+            Message::Association(event) => self.association(event),
+            Message::Engine(outcome) => self.engine_is(outcome),
+            Message::Slices(outcome) => self.slices(outcome),
+            Message::Result {
+                series,
+                instances,
+                outcome,
+            } => self.result(&series, instances, outcome),
+            Message::Stop => {}
+        }
+    }
+
+    fn association(&mut self, event: association::Event) {
+        match event {
+            association::Event::Ended {
+                association, how, ..
+            } => {
+                let released = how == association::Ended::Released;
+                self.assembler.association_ended(association, released);
+            }
+            association::Event::Refused { reason, .. } => {
+                let reason = reason.to_string();
+                metrics::counter!(metric_names::REFUSALS, "reason" => reason.clone()).increment(1);
+                self.facts.pin(|facts| {
+                    *facts.refused_callers.entry(reason).or_default() += 1;
+                });
+            }
+            association::Event::SetApart { source, .. } => self.facts.pin(|facts| {
+                let sender = source.calling_ae.to_string();
+                *facts.contradicted.entry(sender).or_default() += 1;
+            }),
+            association::Event::Stored { .. } => {}
+        }
+    }
+
+    fn take_in(&mut self, arrived: Vec<(Spooled, Source)>) {
+        if arrived.is_empty() {
+            return;
+        }
+        let outcome = self
+            .intake
+            .take(arrived, |series| self.live.contains_key(series))
+            .and_then(|taken| {
+                let mut touched = BTreeSet::new();
+                for taken in taken {
+                    touched.insert(taken.header.series.clone());
+                    self.instance(taken)?;
+                }
+                touched
+                    .iter()
+                    .try_for_each(|series| self.note_received(series))
+            });
+        if let Err(error) = outcome {
+            // The files are safe; the next start records them again.
+            self.journal_failed(&error);
+        }
+    }
+
+    fn note_received(&self, series: &Uid) -> Result<(), JournalError> {
+        let received = self.live.get(series).map_or(0, |live| live.headers.len());
+        let received = u32::try_from(received).unwrap_or(u32::MAX);
+        self.journal
+            .note_received(series, received, Timestamp::now())
+    }
+
+    /// A readable instance, in the journal.
+    fn instance(&mut self, taken: Taken) -> Result<(), JournalError> {
+        let now = Instant::now();
+        let Taken {
+            header,
+            source,
+            record,
+        } = taken;
+        let series = header.series.clone();
+        self.assembler
+            .instance(&header, source.association, &source.calling_ae, now);
+        if !self.live.contains_key(&series) {
+            let mut live = Live::new(true, now);
+            match record {
+                Some(record) if record.state != SeriesState::Receiving => {
+                    for earlier in self.reopen(&record)? {
+                        live.add(earlier, now);
+                    }
+                }
+                _ => tracing::info!(%series, calling_ae = %source.calling_ae, "series opened"),
+            }
+            self.live.insert(series.clone(), live);
+        }
+        if let Some(live) = self.live.get_mut(&series) {
+            metrics::histogram!(metric_names::RECEIVE_GAP)
+                .record(now.duration_since(live.last_durable));
+            live.add(header, now);
+        }
+        Ok(())
+    }
+
+    /// A late slice: the series is received again, and its next result replaces the former one.
+    fn reopen(&self, record: &SeriesRecord) -> Result<Vec<InstanceHeader>, JournalError> {
+        tracing::info!(series = %record.series, was = %record.state, "late instance, the series is open again");
+        self.journal.reopen(&record.series, Timestamp::now())?;
+        self.intake.headers_of(&record.series)
+    }
+
+    fn complete_series(&mut self) {
+        let now = Instant::now();
+        for completed in self.assembler.take_complete(now) {
+            let Some(live) = self.live.get_mut(&completed.series) else {
+                continue;
+            };
+            if live.making_result {
+                // Its result lacks the slices that came since; they are looked at when it is done.
+                live.completed_again = Some(completed.evidence);
+            } else if live.completed.is_none() {
+                self.complete(completed);
+            }
+        }
+        let waited = |live: &Live| live.retry_at.is_some_and(|at| at <= now);
+        for live in self.live.values_mut().filter(|live| waited(live)) {
+            live.retry_at = None;
+        }
+    }
+
+    fn complete(&mut self, Completed { series, evidence }: Completed) {
+        let Some(live) = self.live.get_mut(&series) else {
+            return;
+        };
+        let headers: Vec<InstanceHeader> = live.headers.values().cloned().collect();
+        tracing::info!(%series, instances = headers.len(), ?evidence, "series complete");
+        let ignored = match judge(&headers) {
+            Eligibility::Eligible => None,
+            Eligibility::NotYet => Some(too_few(&headers)),
+            Eligibility::Ignored { reason } => Some(reason),
+        };
+        if let Some(reason) = ignored {
+            return self.settle(&series, SeriesState::Ignored, &reason, Remedy::Resend);
+        }
+        live.completed = Some(evidence);
+        if let Err(error) =
+            self.journal
+                .advance(&series, SeriesState::Queued, None, Timestamp::now())
+        {
+            self.journal_failed(&error);
+        }
+    }
+
+    fn engine_is(&mut self, outcome: Result<Arc<EngineRoom>, String>) {
+        match outcome {
+            Ok(engine) => {
+                self.facts
+                    .pin(|facts| facts.engine = Some(Ok(engine.facts())));
+                self.engine = Some(engine);
+            }
+            Err(reason) => {
+                tracing::error!(reason, "no engine: receiving and keeping, not segmenting");
+                self.facts.pin(|facts| facts.engine = Some(Err(reason)));
+            }
+        }
+    }
+
+    /// Gives the engine slices, and makes results of series whose slices are all encoded.
+    fn feed_engine(&mut self) {
+        let Some(engine) = self.engine.clone() else {
+            return;
+        };
+        let mut ready = Vec::new();
+        let mut begin = Vec::new();
+        for (series, live) in &mut self.live {
+            let complete = live.completed.is_some();
+            if complete && !live.segmenting && live.retry_at.is_none() {
+                begin.push(series.clone());
+                continue;
+            }
+            if !(complete || live.eager) {
+                continue;
+            }
+            let urgency = if live.eager {
+                Urgency::Live
+            } else {
+                Urgency::Rerun
+            };
+            while live.in_flight < EngineRoom::SHARE {
+                let Some((instance, frames)) = live.to_encode.pop_front() else {
+                    break;
+                };
+                if let Some(header) = live.headers.get(&instance) {
+                    engine.encode(header.clone(), frames, urgency, self.outbox.clone());
+                    live.in_flight += 1;
+                }
+            }
+            if complete && live.segmenting && !live.making_result && live.encoded_all() {
+                ready.push(series.clone());
+            }
+        }
+        let began = !begin.is_empty();
+        for series in &begin {
+            self.begin(series);
+        }
+        for series in &ready {
+            self.make_result(&engine, series);
+        }
+        if began {
+            self.feed_engine();
+        }
+    }
+
+    /// Counts the attempt before the work starts, so that work that ends the process is counted.
+    fn begin(&mut self, series: &Uid) {
+        match self
+            .journal
+            .advance(series, SeriesState::Segmenting, None, Timestamp::now())
+        {
+            Ok(_) => {
+                if let Some(live) = self.live.get_mut(series) {
+                    live.segmenting = true;
+                }
+            }
+            Err(error) => {
+                self.live.remove(series);
+                self.journal_failed(&error);
+            }
+        }
+    }
+
+    fn slices(&mut self, outcome: SliceOutcome) {
+        let Some(live) = self.live.get_mut(&outcome.series) else {
+            return;
+        };
+        live.in_flight -= 1;
+        match outcome.slices {
+            Ok(slices) => {
+                for (frame, slice) in slices {
+                    live.encoded
+                        .insert((outcome.sop_instance.clone(), frame), Arc::new(slice));
+                }
+                let encoded = u32::try_from(live.encoded.len()).unwrap_or(u32::MAX);
+                self.facts.pin(|facts| {
+                    facts.slices_encoded.insert(outcome.series, encoded);
+                });
+            }
+            Err(reason) => {
+                tracing::warn!(series = %outcome.series, instance = %outcome.sop_instance, reason, "slice not usable");
+                live.unreadable.insert(outcome.sop_instance, reason);
+            }
+        }
+    }
+
+    fn make_result(&mut self, engine: &Arc<EngineRoom>, series: &Uid) {
+        let Some(live) = self.live.get_mut(series) else {
+            return;
+        };
+        live.making_result = true;
+        self.results.make(engine, series, live, self.outbox.clone());
+    }
+
+    fn result(
+        &mut self,
+        series: &Uid,
+        instances: usize,
+        outcome: Result<SeriesState, ResultError>,
+    ) {
+        let Some(live) = self.live.get_mut(series) else {
+            return;
+        };
+        live.making_result = false;
+        match outcome {
+            Ok(state) => {
+                for wake in &self.wake {
+                    // A full channel wakes the deliverer as well.
+                    let _ = wake.try_send(());
+                }
+                metrics::counter!(metric_names::SERIES, "state" => state.as_str()).increment(1);
+                if live.headers.len() > instances {
+                    self.make_again(series);
+                } else {
+                    self.forget(series);
+                }
+            }
+            Err(ResultError::Journal(error)) => {
+                self.live.remove(series);
+                self.journal_failed(&error);
+            }
+            Err(error) if error.remedy() == Remedy::Wait => {
+                tracing::warn!(%series, error = &error as &dyn std::error::Error, "no result yet, trying again");
+                live.segmenting = false;
+                live.retry_at = Some(Instant::now() + RETRY);
+                let back = (chain(&error), Remedy::Wait);
+                if let Err(error) = self.journal.advance(
+                    series,
+                    SeriesState::Queued,
+                    Some((&back.0, back.1)),
+                    Timestamp::now(),
+                ) {
+                    self.journal_failed(&error);
+                }
+            }
+            Err(error) => {
+                let state = match error.remedy() {
+                    Remedy::Resend => SeriesState::Refused,
+                    Remedy::Wait | Remedy::Service => SeriesState::Failed,
+                };
+                self.settle(series, state, &chain(&error), error.remedy());
+            }
+        }
+    }
+
+    /// Slices came while the result was being made.
+    fn make_again(&mut self, series: &Uid) {
+        if let Err(error) = self.journal.reopen(series, Timestamp::now()) {
+            return self.journal_failed(&error);
+        }
+        let Some(live) = self.live.get_mut(series) else {
+            return;
+        };
+        live.segmenting = false;
+        live.completed = None;
+        if let Some(evidence) = live.completed_again.take() {
+            self.complete(Completed {
+                series: series.clone(),
+                evidence,
+            });
+        }
+    }
+
+    fn settle(&mut self, series: &Uid, state: SeriesState, reason: &str, remedy: Remedy) {
+        tracing::info!(%series, %state, reason, "series has no result");
+        metrics::counter!(metric_names::SERIES, "state" => state.as_str()).increment(1);
+        let now = Timestamp::now();
+        if let Err(error) = self
+            .journal
+            .advance(series, state, Some((reason, remedy)), now)
+        {
+            self.journal_failed(&error);
+        }
+        self.forget(series);
+    }
+
+    fn forget(&mut self, series: &Uid) {
+        if let Some(live) = self.live.remove(series) {
+            let encoded = u32::try_from(live.encoded.len()).unwrap_or(u32::MAX);
+            if let Err(error) = self.journal.note_encoded(series, encoded) {
+                self.journal_failed(&error);
+            }
+        }
+        self.facts.pin(|facts| {
+            facts.slices_encoded.remove(series);
+        });
+    }
+
+    /// The journal cannot be written: whatever was in work is done again after the next start.
+    fn journal_failed(&self, error: &JournalError) {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "the journal is not usable; instances are kept, work waits for a restart"
+        );
+        self.facts.pin(|facts| {
+            let words = format!("the journal is not usable: {}", chain(error));
+            if !facts.notices.contains(&words) {
+                facts.notices.push(words);
+            }
+        });
+    }
+}

@@ -1,0 +1,141 @@
+//! The engine's workers, and what a slice goes through on one of them.
+
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use tokio::sync::mpsc;
+
+use super::{dispatcher::Message, finish::EncodedSlice};
+use crate::{
+    chain,
+    dicom::Uid,
+    engine::{Engine, EngineError, EngineOptions, Urgency, Workers, preprocess},
+    mask::{HuHistogram, Probabilities},
+    model::{Bundle, Manifest},
+    series::{InstanceHeader, is_slice},
+    spool::Spool,
+    status::{EngineFacts, metric_names},
+    volume::{DecodeError, FrameSource},
+};
+
+pub(super) struct EngineRoom {
+    pub workers: Workers,
+    pub bundle: Arc<Bundle>,
+    spool: Arc<Spool>,
+}
+
+/// Slices of one instance that have been through the engine.
+pub(super) struct SliceOutcome {
+    pub series: Uid,
+    pub sop_instance: Uid,
+    /// By frame, or why the instance cannot be used.
+    pub slices: Result<Vec<(usize, EncodedSlice)>, String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SliceError {
+    #[error("cannot be read back")]
+    Read(#[from] std::io::Error),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("crashed the decoder or the engine")]
+    Panicked,
+}
+
+impl EngineRoom {
+    /// Slices of one series at the engine at once: enough to keep every worker busy, few enough
+    /// that another series is not kept waiting.
+    pub(super) const SHARE: usize = 16;
+
+    /// Frames of a multi-frame instance that make one job.
+    pub(super) const FRAMES: usize = 16;
+
+    /// Loads the bundle and starts the workers. Takes seconds; never on the async runtime.
+    pub(super) fn open(
+        bundle: Bundle,
+        options: &EngineOptions,
+        spool: Arc<Spool>,
+    ) -> Result<Self, EngineError> {
+        Ok(Self {
+            workers: Workers::start(&bundle, options)?,
+            bundle: Arc::new(bundle),
+            spool,
+        })
+    }
+
+    pub(super) fn facts(&self) -> EngineFacts {
+        let info = self.workers.info();
+        EngineFacts {
+            name: info.name.clone(),
+            device: info.device.clone(),
+            model: self.bundle.manifest.name.clone(),
+            version: self.bundle.manifest.version.clone(),
+        }
+    }
+
+    /// Queues frames of an instance; the outcome comes to `outbox`.
+    pub(super) fn encode(
+        &self,
+        header: InstanceHeader,
+        frames: Range<usize>,
+        urgency: Urgency,
+        outbox: mpsc::Sender<Message>,
+    ) {
+        let spool = Arc::clone(&self.spool);
+        let bundle = Arc::clone(&self.bundle);
+        let series = header.series.clone();
+        let work = move |engine: &mut dyn Engine| {
+            let started = Instant::now();
+            let slices = catch_unwind(AssertUnwindSafe(|| {
+                let file = spool.read(&header.sop_instance)?;
+                encode_frames(engine, &file, &header, frames, &bundle.manifest)
+            }));
+            let slices = slices.unwrap_or(Err(SliceError::Panicked));
+            metrics::histogram!(metric_names::ENCODE).record(started.elapsed());
+            let outcome = SliceOutcome {
+                series: header.series.clone(),
+                sop_instance: header.sop_instance.clone(),
+                slices: slices.map_err(|error| chain(&error)),
+            };
+            // Nobody listens only while stopping.
+            let _ = outbox.blocking_send(Message::Slices(outcome));
+        };
+        // The outcome travels by `outbox`.
+        drop(self.workers.submit(&series, urgency, work));
+    }
+}
+
+/// Decodes, places and encodes those of `frames` that are axial CT slices.
+pub fn encode_frames(
+    engine: &mut dyn Engine,
+    file: &[u8],
+    header: &InstanceHeader,
+    frames: Range<usize>,
+    manifest: &Manifest,
+) -> Result<Vec<(usize, EncodedSlice)>, SliceError> {
+    let source = FrameSource::open(file, header)?;
+    let mut encoded = Vec::with_capacity(frames.len());
+    for frame in frames {
+        let slice = header.frames.get(frame).filter(|f| is_slice(header, f));
+        let Some(plane) = slice.and_then(|slice| slice.plane) else {
+            continue;
+        };
+        let hounsfield = source.frame(frame)?;
+        let (image, placement) = preprocess(&hounsfield, &plane, &manifest.input);
+        let embedding = engine.encode(&image)?;
+        let logits = engine.head(&embedding)?;
+        let slice = EncodedSlice {
+            probabilities: Probabilities::of(&logits, &manifest.output.temperature),
+            placement,
+            histogram: HuHistogram::of(&hounsfield),
+        };
+        encoded.push((frame, slice));
+    }
+    Ok(encoded)
+}

@@ -1,0 +1,242 @@
+//! From slices that have been through the network to what leaves the box. Pure: no clock, no disk,
+//! no journal.
+
+use std::{collections::HashMap, num::NonZero, panic::resume_unwind, sync::Arc, thread};
+
+use jiff::Zoned;
+use ndarray::Array2;
+use serde::Serialize;
+
+use crate::{
+    dicom::{Remedy, Uid},
+    encode::{self, EncodeError, Equipment, SegInput, SegObject},
+    engine::{EngineInfo, Placement},
+    mask::{self, Examination, Findings, Gate, HuHistogram, Labels, Outcome, Probabilities},
+    model::Bundle,
+    series::InstanceHeader,
+    volume::{self, GeometryError, Stack},
+};
+
+/// A slice that has been through the network: class probabilities, and where they lie on the
+/// source grid.
+///
+/// The head looks at one slice, so it runs right after the encoder, and what waits for the rest of
+/// the series is its answer, a tenth of the embedding's size.
+#[derive(Debug)]
+pub struct EncodedSlice {
+    pub probabilities: Probabilities,
+    pub placement: Placement,
+    pub histogram: HuHistogram,
+}
+
+/// Everything that is known of a complete series.
+pub struct Complete<'a> {
+    pub headers: &'a [InstanceHeader],
+    /// By instance and frame.
+    pub encoded: &'a HashMap<(Uid, usize), Arc<EncodedSlice>>,
+    /// Any one instance's file: patient and study are copied from it.
+    pub template: &'a [u8],
+    pub bundle: &'a Bundle,
+    pub engine: &'a EngineInfo,
+    pub equipment: &'a Equipment,
+    /// Counts the results of this series, from 1.
+    pub revision: u32,
+    pub now: Zoned,
+}
+
+/// `result.json`.
+#[derive(Debug, Serialize)]
+pub struct ResultJson {
+    #[serde(flatten)]
+    pub findings: Findings,
+    pub n_slices: usize,
+    /// Between slices, rows and columns, mm.
+    pub spacing: [f64; 3],
+    /// The worst of the gates.
+    pub verdict: Outcome,
+    pub gates: Vec<Gate>,
+    /// What is unusual about the geometry, in words.
+    pub geometry: Vec<String>,
+    /// Instances left out because they could not be read.
+    pub unreadable: usize,
+    pub engine: EngineInfo,
+    pub model: ModelName,
+    pub seg: Uid,
+    pub revision: u32,
+    pub notice: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ModelName {
+    pub name: String,
+    pub version: String,
+    pub digest: String,
+}
+
+const NOTICE: &str = "Made by software, not verified by a physician, not for diagnosis";
+
+pub struct Finished {
+    pub stack: Stack,
+    pub labels: Labels,
+    pub seg: SegObject,
+    pub json: ResultJson,
+}
+
+/// Why a complete series has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+    #[error("none of its {0} instances could be decoded")]
+    NothingReadable(usize),
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+impl FinishError {
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Geometry(error) => error.remedy(),
+            Self::NothingReadable(_) => Remedy::Resend,
+            Self::Encode(error) => error.remedy(),
+        }
+    }
+}
+
+impl ResultJson {
+    /// Why no answer may be given, in words; `None` if one may.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let refusing = self
+            .gates
+            .iter()
+            .filter(|gate| gate.outcome == Outcome::Refuse);
+        let words: Vec<&str> = refusing.map(|gate| &*gate.words).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+/// Of everything that changes what comes out besides instances and model: this program.
+pub const CONFIGURATION_DIGEST: &str = concat!("hepar ", env!("CARGO_PKG_VERSION"));
+
+/// Labels, measures and encodes a series.
+///
+/// An instance that could not be decoded is left out like one that never came: the stack then has a
+/// gap, and says so.
+pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
+    let readable: Vec<InstanceHeader> = complete
+        .headers
+        .iter()
+        .filter(|header| is_encoded(header, complete.encoded))
+        .cloned()
+        .collect();
+    let unreadable = complete.headers.len() - readable.len();
+    if readable.is_empty() {
+        return Err(FinishError::NothingReadable(complete.headers.len()));
+    }
+    let stack = volume::arrange(&readable)?;
+    let slices: Vec<&EncodedSlice> = stack
+        .order
+        .iter()
+        .filter_map(|place| {
+            complete
+                .encoded
+                .get(&(place.sop_instance.clone(), place.frame))
+        })
+        .map(Arc::as_ref)
+        .collect();
+    let manifest = &complete.bundle.manifest;
+    let mut labels = label(&slices, &stack, manifest.postprocess.z_smoothing_mm);
+    let changes = mask::postprocess(&mut labels, &stack.geometry, &manifest.postprocess);
+    let findings = mask::measure(&labels, &stack);
+    let mut histogram = HuHistogram::default();
+    for slice in &slices {
+        histogram.add(&slice.histogram);
+    }
+    let gates = mask::examine(
+        &Examination {
+            stack: &stack,
+            histogram: &histogram,
+            findings: &findings,
+            changes: &changes,
+        },
+        &manifest.gates,
+    );
+    let seg = encode::segmentation(&SegInput {
+        template: complete.template,
+        headers: &readable,
+        stack: &stack,
+        labels: &labels,
+        segments: &manifest.segments,
+        equipment: complete.equipment,
+        model: encode::Model {
+            name: &manifest.name,
+            version: &manifest.version,
+            digest: &complete.bundle.digest,
+        },
+        configuration_digest: CONFIGURATION_DIGEST,
+        revision: complete.revision,
+        now: &complete.now,
+    })?;
+    let json = ResultJson {
+        findings,
+        n_slices: stack.order.len(),
+        spacing: stack.geometry.spacing_mm(),
+        verdict: mask::verdict(&gates),
+        gates,
+        geometry: stack.findings.iter().map(ToString::to_string).collect(),
+        unreadable,
+        engine: complete.engine.clone(),
+        model: ModelName {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            digest: complete.bundle.digest.clone(),
+        },
+        seg: seg.sop_instance.clone(),
+        revision: complete.revision,
+        notice: NOTICE,
+    };
+    Ok(Finished {
+        stack,
+        labels,
+        seg,
+        json,
+    })
+}
+
+/// Whether the engine has all slices of an instance; instances that hold none are not asked for.
+fn is_encoded(header: &InstanceHeader, encoded: &HashMap<(Uid, usize), Arc<EncodedSlice>>) -> bool {
+    let slices = header.frames.iter().enumerate();
+    let mut wanted = slices.filter(|(_, frame)| crate::series::is_slice(header, frame));
+    wanted.all(|(frame, _)| encoded.contains_key(&(header.sop_instance.clone(), frame)))
+}
+
+/// The label map of every slice, on all cores: slices do not depend on each other.
+fn label(slices: &[&EncodedSlice], stack: &Stack, reach_mm: f64) -> Labels {
+    let along_mm: Vec<f64> = (0..slices.len())
+        .map(|slice| stack.geometry.along_normal_mm(slice))
+        .collect();
+    let label_one = |slice: usize| -> Array2<u8> {
+        let near = mask::neighbours(&along_mm, slice, reach_mm);
+        let near = near.map(|at| &slices[at].probabilities);
+        let smooth = Probabilities::mean(near).expect("a slice is its own neighbour");
+        mask::label_slice(&smooth, &slices[slice].placement)
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let indices: Vec<usize> = (0..slices.len()).collect();
+    let slices = thread::scope(|scope| {
+        let running: Vec<_> = indices
+            .chunks(slices.len().div_ceil(cores).max(1))
+            .map(|share| {
+                let label_one = &label_one;
+                scope.spawn(move || share.iter().copied().map(label_one).collect::<Vec<_>>())
+            })
+            .collect();
+        let joined = running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.flatten().collect()
+    });
+    Labels { slices }
+}

@@ -1,0 +1,170 @@
+//! From a durable instance to a journal entry: parsing, which comes after keeping.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use crate::{
+    chain,
+    dicom::Uid,
+    series::InstanceHeader,
+    spool::{
+        Arrival, Source, Spool, Spooled,
+        journal::{InstanceRecord, InstanceState, Journal, JournalError, NewSeries, SeriesRecord},
+    },
+    status::{FactsBoard, metric_names},
+};
+
+pub(super) struct Intake {
+    pub spool: Arc<Spool>,
+    pub journal: Arc<Journal>,
+    pub facts: Arc<FactsBoard>,
+}
+
+/// An instance that can be used, recorded in the journal.
+pub(super) struct Taken {
+    pub header: InstanceHeader,
+    pub source: Source,
+    /// Its series as the journal has it; read only for series that are not in work.
+    pub record: Option<SeriesRecord>,
+}
+
+impl Intake {
+    /// Reads, judges and records instances, in one transaction; what cannot be read is quarantined.
+    ///
+    /// `in_work` says of which series the journal need not be asked.
+    pub(super) fn take(
+        &self,
+        arrived: Vec<(Spooled, Source)>,
+        in_work: impl Fn(&Uid) -> bool,
+    ) -> Result<Vec<Taken>, JournalError> {
+        let now = Timestamp::now();
+        let mut records = Vec::with_capacity(arrived.len());
+        let mut readable = Vec::with_capacity(arrived.len());
+        for (receipt, source) in arrived {
+            metrics::counter!(metric_names::INSTANCES).increment(1);
+            metrics::counter!(metric_names::BYTES).increment(receipt.bytes_len());
+            match receipt.arrival() {
+                Arrival::New => {}
+                Arrival::Again => continue,
+                Arrival::Different { kept_as } => {
+                    self.contradicted(&receipt, &source, kept_as);
+                    continue;
+                }
+            }
+            let (uid, class) = (receipt.sop_instance(), receipt.sop_class());
+            let (record, header) = self.read(uid, class, receipt.bytes_len(), &source, now);
+            records.push(record);
+            readable.extend(header.map(|header| (header, source)));
+        }
+        self.journal.record_instances(&records)?;
+        let mut opened = BTreeMap::new();
+        let mut taken = Vec::with_capacity(readable.len());
+        for (header, source) in readable {
+            let mut record = None;
+            if !in_work(&header.series) {
+                if !opened.contains_key(&header.series) {
+                    let series = self
+                        .journal
+                        .open_series(&described(&header, &source), now)?;
+                    opened.insert(header.series.clone(), series);
+                }
+                record = opened.get(&header.series).cloned();
+            }
+            taken.push(Taken {
+                header,
+                source,
+                record,
+            });
+        }
+        Ok(taken)
+    }
+
+    /// The journal entry for an instance on disk, and its header if it has a readable one.
+    pub(super) fn read(
+        &self,
+        sop_instance: &Uid,
+        sop_class: &Uid,
+        bytes: u64,
+        source: &Source,
+        now: Timestamp,
+    ) -> (InstanceRecord, Option<InstanceHeader>) {
+        let header = match self.spool.read(sop_instance) {
+            Ok(file) => InstanceHeader::read(&file).map_err(|error| chain(&error)),
+            Err(error) => Err(format!("the instance cannot be read back: {error}")),
+        };
+        let mut record = InstanceRecord {
+            sop_instance: sop_instance.clone(),
+            sop_class: sop_class.clone(),
+            series: None,
+            state: InstanceState::Kept,
+            received_at: now,
+            bytes,
+            source: source.clone(),
+            header: None,
+        };
+        match header {
+            Ok(header) => {
+                record.series = Some(header.series.clone());
+                record.header = serde_json::to_value(&header).ok();
+                (record, Some(header))
+            }
+            Err(reason) => {
+                self.quarantine(sop_instance, source, &reason);
+                record.state = InstanceState::Quarantined { reason };
+                (record, None)
+            }
+        }
+    }
+
+    /// The readable instances that the journal has of a series.
+    pub(super) fn headers_of(&self, series: &Uid) -> Result<Vec<InstanceHeader>, JournalError> {
+        let records = self.journal.instances_of(series)?;
+        let headers = records.into_iter().filter_map(|record| {
+            // An entry of an older version is read from the file again.
+            let stored = record
+                .header
+                .and_then(|json| serde_json::from_value(json).ok());
+            stored.or_else(|| {
+                let file = self.spool.read(&record.sop_instance).ok()?;
+                InstanceHeader::read(&file).ok()
+            })
+        });
+        Ok(headers.collect())
+    }
+
+    fn quarantine(&self, sop_instance: &Uid, source: &Source, reason: &str) {
+        tracing::warn!(instance = %sop_instance, calling_ae = %source.calling_ae, reason, "instance quarantined");
+        if let Err(error) = self.spool.quarantine(sop_instance, reason) {
+            // It stays among the instances; the journal entry keeps it out of every series.
+            tracing::error!(instance = %sop_instance, %error, "could not be moved to quarantine");
+        }
+    }
+
+    fn contradicted(&self, receipt: &Spooled, source: &Source, kept_as: &std::path::Path) {
+        tracing::warn!(
+            instance = %receipt.sop_instance(),
+            calling_ae = %source.calling_ae,
+            kept_as = %kept_as.display(),
+            "other bytes came under a UID that is here already; both are kept, the first is used"
+        );
+        self.facts.pin(|facts| {
+            *facts
+                .contradicted
+                .entry(source.calling_ae.to_string())
+                .or_default() += 1;
+        });
+    }
+}
+
+pub(super) fn described(header: &InstanceHeader, source: &Source) -> NewSeries {
+    NewSeries {
+        series: header.series.clone(),
+        study: header.study.clone(),
+        calling_ae: source.calling_ae.clone(),
+        peer: source.peer,
+        description: header.series_description.clone(),
+        modality: header.modality.clone(),
+        accession_number: header.accession_number.clone(),
+    }
+}

@@ -1,0 +1,78 @@
+//! Series in work, in memory. All of it can be rebuilt from the journal and the instance files.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ops::Range,
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{engine_room::EngineRoom, finish::EncodedSlice};
+use crate::{
+    dicom::Uid,
+    series::{Eligibility, Evidence, InstanceHeader, eligibility},
+};
+
+/// One series between its first instance and its result.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub headers: BTreeMap<Uid, InstanceHeader>,
+    /// By instance and frame.
+    pub encoded: HashMap<(Uid, usize), Arc<EncodedSlice>>,
+    /// Frames of instances that have not been given to the engine yet, oldest first.
+    pub to_encode: VecDeque<(Uid, Range<usize>)>,
+    pub in_flight: usize,
+    /// Instances that could not be decoded, with the reason.
+    pub unreadable: BTreeMap<Uid, String>,
+    /// Whether slices are encoded while the series is still arriving. Not after a crash: then only
+    /// counted attempts touch the slices that may have caused it.
+    pub eager: bool,
+    /// The evidence on which the series counts as complete; instances that come later re-open it.
+    pub completed: Option<Evidence>,
+    /// The series was found complete again while its result was being made.
+    pub completed_again: Option<Evidence>,
+    /// The journal has counted this attempt.
+    pub segmenting: bool,
+    pub making_result: bool,
+    /// The last attempt failed for want of something that may come back.
+    pub retry_at: Option<Instant>,
+    pub last_durable: Instant,
+}
+
+impl Live {
+    pub(super) fn new(eager: bool, now: Instant) -> Self {
+        Self {
+            headers: BTreeMap::new(),
+            encoded: HashMap::new(),
+            to_encode: VecDeque::new(),
+            in_flight: 0,
+            unreadable: BTreeMap::new(),
+            eager,
+            completed: None,
+            completed_again: None,
+            segmenting: false,
+            making_result: false,
+            retry_at: None,
+            last_durable: now,
+        }
+    }
+
+    pub(super) fn add(&mut self, header: InstanceHeader, now: Instant) {
+        // What is not an axial CT slice costs nothing beyond its header.
+        if eligibility(&header) == Eligibility::Eligible {
+            let frames = header.frames.len();
+            for from in (0..frames).step_by(EngineRoom::FRAMES) {
+                let to = frames.min(from + EngineRoom::FRAMES);
+                self.to_encode
+                    .push_back((header.sop_instance.clone(), from..to));
+            }
+        }
+        self.headers.insert(header.sop_instance.clone(), header);
+        self.last_durable = now;
+    }
+
+    /// Whether every slice has been through the engine, or could not be.
+    pub(super) fn encoded_all(&self) -> bool {
+        self.to_encode.is_empty() && self.in_flight == 0
+    }
+}

@@ -1,0 +1,258 @@
+//! Builds the parts, hands values across, drains in order.
+//!
+//! ```text
+//!            events                 jobs                     files
+//! association ----> dispatcher ----------> engine room ----> results ----> deliverers
+//!    (tokio)        (1 thread)   <---------- (1 thread a core)  (blocking)   (1 thread each)
+//!                        |        outcomes
+//!                     journal
+//! ```
+
+mod deliveries;
+mod dispatcher;
+mod engine_room;
+mod finish;
+mod intake;
+mod live;
+mod parts;
+mod recovery;
+mod results;
+mod upkeep;
+
+use std::{
+    net::SocketAddr,
+    panic::resume_unwind,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use crossbeam_channel::Sender;
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::Config,
+    dicom::{Remedy, Uid},
+    encode::Equipment,
+    model::{Bundle, BundleError},
+    spool::{
+        RealDisk, Spool, SpoolError,
+        journal::{Journal, JournalError, Recovery},
+    },
+    status::{FactsBoard, MetricsHandle},
+};
+
+use dispatcher::Message;
+pub use engine_room::{SliceError, encode_frames};
+pub use finish::{Complete, EncodedSlice, FinishError, Finished, ResultJson, finish};
+use intake::Intake;
+use parts::Parts;
+
+/// The running appliance.
+pub struct Appliance {
+    pub dicom_address: SocketAddr,
+    pub page_address: SocketAddr,
+    pub journal: Arc<Journal>,
+    facts: Arc<FactsBoard>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    inbox: mpsc::Sender<Message>,
+    wake: Vec<Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Why the appliance cannot start. Nothing has been acknowledged yet.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot use the state directory {path}")]
+    Spool { path: PathBuf, source: SpoolError },
+    #[error("cannot use the journal")]
+    Journal(#[from] JournalError),
+    #[error("cannot listen on {address} for {what}")]
+    Listen {
+        address: SocketAddr,
+        what: &'static str,
+        source: std::io::Error,
+    },
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+}
+
+impl StartError {
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Service
+    }
+}
+
+/// Messages to the dispatcher that may wait; then associations wait, and so do their senders.
+const INBOX: usize = 256;
+
+/// How long stopping waits for associations and deliveries in hand.
+const GRACE: Duration = Duration::from_secs(20);
+
+impl Appliance {
+    /// Opens what must not be lost, then the ports, then loads the model while already receiving.
+    pub async fn start(config: Config, metrics: Option<MetricsHandle>) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let state_dir = config.state_dir();
+        let facts = Arc::new(FactsBoard::default());
+        let opened = {
+            let (state_dir, facts) = (state_dir.clone(), Arc::clone(&facts));
+            tokio::task::spawn_blocking(move || open_state(&state_dir, &facts)).await
+        };
+        let (spool, journal) = opened.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
+
+        let dicom = listen(config.listener.address, "DICOM").await?;
+        let page = listen(config.status.address, "the page").await?;
+        let dicom_address = local(&dicom, config.listener.address)?;
+        let page_address = local(&page, config.status.address)?;
+
+        let parts = Parts {
+            config,
+            spool,
+            journal,
+            facts,
+            stop: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+        };
+        let (inbox, messages) = mpsc::channel(INBOX);
+        let (wake, mut threads) = parts.deliverers()?;
+        threads.push(parts.dispatcher(&state_dir, messages, &inbox, &wake)?);
+        parts.accept_associations(dicom, &inbox);
+        parts.serve_pages(page, metrics);
+        parts.load_engine(inbox.clone());
+        tracing::info!(
+            dicom = %dicom_address,
+            ae_title = %parts.config.listener.ae_title,
+            page = %format_args!("http://{page_address}/"),
+            state = %state_dir.display(),
+            "receiving"
+        );
+        Ok(Self {
+            dicom_address,
+            page_address,
+            journal: parts.journal,
+            facts: parts.facts,
+            stop: parts.stop,
+            tracker: parts.tracker,
+            inbox,
+            wake,
+            threads,
+        })
+    }
+
+    /// Waits until the engine has passed its check. `Err`: why nothing will be segmented.
+    pub async fn engine_ready(&self) -> Result<(), String> {
+        let mut changes = self.facts.watch();
+        loop {
+            if let Some(engine) = self.facts.read().engine {
+                return engine.map(|_| ());
+            }
+            // The appliance holds the sender, so this only ends by a change.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Ends associations, lets work in hand finish or be taken up by the next start, and returns.
+    pub async fn stop(self) {
+        tracing::info!("stopping");
+        self.stop.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(GRACE, self.tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("work in hand is left for the next start");
+        }
+        // The dispatcher ends after what it was sent before.
+        let _ = self.inbox.send(Message::Stop).await;
+        drop(self.wake);
+        let ended = tokio::task::spawn_blocking(move || {
+            for thread in self.threads {
+                // A panic has been reported by the thread itself.
+                let _ = thread.join();
+            }
+        });
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::warn!("a delivery in hand is left for the next start");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// Opens spool and journal, and records instances that the journal has not heard of.
+fn open_state(
+    state_dir: &Path,
+    facts: &Arc<FactsBoard>,
+) -> Result<(Arc<Spool>, Arc<Journal>), StartError> {
+    let spool = Spool::open(state_dir, RealDisk).map_err(|source| StartError::Spool {
+        path: state_dir.to_owned(),
+        source,
+    })?;
+    let (journal, recovery) = Journal::open(&state_dir.join("journal.db"))?;
+    if let Recovery::Rebuilt {
+        set_aside, reason, ..
+    } = &recovery
+    {
+        let notice = format!(
+            "The journal was damaged ({reason}). It is kept as {} and was rebuilt.",
+            set_aside.display()
+        );
+        tracing::error!(notice);
+        facts.pin(|facts| facts.notices.push(notice));
+    }
+    let (spool, journal) = (Arc::new(spool), Arc::new(journal));
+    let intake = Intake {
+        spool: Arc::clone(&spool),
+        journal: Arc::clone(&journal),
+        facts: Arc::clone(facts),
+    };
+    let recorded = recovery::record_unknown_instances(&intake)?;
+    if recorded > 0 {
+        tracing::info!(recorded, "instances on disk were unknown to the journal");
+    }
+    Ok((spool, journal))
+}
+
+async fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Listen {
+        address,
+        what,
+        source,
+    })
+}
+
+/// The address in fact: port 0 asks the system for a free one.
+fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::Listen {
+        address,
+        what: "anything",
+        source,
+    })
+}
+
+/// The configured bundle, else the one inside the binary.
+pub fn load_bundle(config: &Config) -> Result<Bundle, BundleError> {
+    match &config.model.bundle {
+        Some(directory) => Bundle::load(directory),
+        None => Bundle::embedded(),
+    }
+}
+
+/// This box as our objects name it. The serial number is the machine's own identifier, hashed as
+/// machine-id(5) asks.
+pub fn equipment(state_dir: &Path) -> Equipment {
+    let machine = std::fs::read_to_string("/etc/machine-id")
+        .unwrap_or_else(|_| state_dir.display().to_string());
+    let serial = Uid::derived("device serial", &[machine.trim()]);
+    Equipment {
+        manufacturer: "Hepar".to_owned(),
+        model_name: "Hepar".to_owned(),
+        serial_number: serial.as_str().chars().rev().take(16).collect(),
+        software_versions: vec![env!("CARGO_PKG_VERSION").to_owned()],
+    }
+}

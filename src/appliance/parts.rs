@@ -1,0 +1,209 @@
+//! The parts of a running appliance, each built from what they share.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use crossbeam_channel::Sender;
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    INBOX, StartError,
+    deliveries::Deliverer,
+    dispatcher::{Dispatcher, Message},
+    engine_room::EngineRoom,
+    equipment,
+    intake::Intake,
+    load_bundle,
+    results::Results,
+    upkeep::Upkeep,
+};
+use crate::{
+    association::{self, Admission, CallerRule, Policy},
+    chain,
+    config::Config,
+    deliver,
+    engine::EngineOptions,
+    series::Assembler,
+    spool::{Spool, journal::Journal},
+    status::{self, FactsBoard, MetricsHandle, Pages},
+};
+
+/// What all parts share.
+pub(super) struct Parts {
+    pub config: Arc<Config>,
+    pub spool: Arc<Spool>,
+    pub journal: Arc<Journal>,
+    pub facts: Arc<FactsBoard>,
+    pub stop: CancellationToken,
+    pub tracker: TaskTracker,
+}
+
+type Wakers = Vec<Sender<()>>;
+
+impl Parts {
+    /// Starts a thread for each destination; what wakes it, and the threads.
+    pub(super) fn deliverers(&self) -> Result<(Wakers, Vec<JoinHandle<()>>), StartError> {
+        let (mut wake, mut threads) = (Vec::new(), Vec::new());
+        for destination in &self.config.destinations {
+            let name = &destination.name;
+            let deliverer = Deliverer {
+                destination: deliver::Destination::new(
+                    name,
+                    destination.ae_title.clone(),
+                    &destination.address,
+                    self.config.listener.ae_title.clone(),
+                ),
+                journal: Arc::clone(&self.journal),
+                facts: Arc::clone(&self.facts),
+            };
+            self.facts.pin(|facts| {
+                facts.destinations.entry(name.clone()).or_default();
+            });
+            let (waker, woken) = crossbeam_channel::bounded(1);
+            let thread = spawn(format!("deliver-{name}"), move || deliverer.run(woken))?;
+            wake.push(waker);
+            threads.push(thread);
+        }
+        Ok((wake, threads))
+    }
+
+    /// Takes up what was in work, then starts the dispatcher's thread.
+    pub(super) fn dispatcher(
+        &self,
+        state_dir: &Path,
+        messages: mpsc::Receiver<Message>,
+        inbox: &mpsc::Sender<Message>,
+        wake: &[Sender<()>],
+    ) -> Result<JoinHandle<()>, StartError> {
+        let results = Results {
+            spool: Arc::clone(&self.spool),
+            journal: Arc::clone(&self.journal),
+            config: Arc::clone(&self.config),
+            equipment: equipment(state_dir),
+            tracker: self.tracker.clone(),
+            runtime: Handle::current(),
+        };
+        let mut dispatcher = Dispatcher {
+            intake: Intake {
+                spool: Arc::clone(&self.spool),
+                journal: Arc::clone(&self.journal),
+                facts: Arc::clone(&self.facts),
+            },
+            journal: Arc::clone(&self.journal),
+            facts: Arc::clone(&self.facts),
+            assembler: Assembler::new(self.config.series.quiet_period, []),
+            live: BTreeMap::new(),
+            engine: None,
+            results: Arc::new(results),
+            outbox: inbox.clone(),
+            wake: wake.to_vec(),
+        };
+        dispatcher.resume()?;
+        let runtime = Handle::current();
+        spawn("dispatcher".to_owned(), move || {
+            dispatcher.run(messages, &runtime);
+        })
+    }
+
+    /// Accepts associations, as long as there is room for what they bring.
+    pub(super) fn accept_associations(&self, listener: TcpListener, inbox: &mpsc::Sender<Message>) {
+        let (admit, admission) = watch::channel(Admission::Open);
+        let upkeep = Upkeep {
+            spool: Arc::clone(&self.spool),
+            journal: Arc::clone(&self.journal),
+            facts: Arc::clone(&self.facts),
+            retention: self.config.retention.clone(),
+        };
+        self.tracker.spawn(upkeep.run(admit, self.stop.clone()));
+        let (events, relayed) = mpsc::channel(INBOX);
+        self.tracker.spawn(relay(relayed, inbox.clone()));
+        let served = association::serve(
+            listener,
+            Arc::new(policy(&self.config)),
+            Arc::clone(&self.spool),
+            admission,
+            events,
+            self.tracker.clone(),
+            self.stop.clone(),
+        );
+        self.tracker.spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "associations are not accepted any more");
+            }
+        });
+    }
+
+    pub(super) fn serve_pages(&self, listener: TcpListener, metrics: Option<MetricsHandle>) {
+        let pages = Pages {
+            name: self.config.device.name.clone(),
+            anyone_may_send: self.config.callers.is_empty(),
+            journal: Arc::clone(&self.journal),
+            facts: Arc::clone(&self.facts),
+            metrics,
+            results: self.spool.results_dir(),
+        };
+        let served = status::serve(listener, Arc::new(pages), self.stop.clone());
+        self.tracker.spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the page is not served any more");
+            }
+        });
+    }
+
+    /// Loads and checks the model off the runtime; instances are received and kept meanwhile.
+    pub(super) fn load_engine(&self, inbox: mpsc::Sender<Message>) {
+        let config = Arc::clone(&self.config);
+        let spool = Arc::clone(&self.spool);
+        self.tracker.spawn_blocking(move || {
+            let opened = load_bundle(&config).map_err(|error| chain(&error));
+            let opened = opened.and_then(|bundle| {
+                let options = EngineOptions {
+                    choice: config.model.engine,
+                    onnxruntime_library: config.model.onnxruntime_library.clone(),
+                    tensorrt_plans: Some(config.state_dir().join("tensorrt")),
+                    ..EngineOptions::default()
+                };
+                EngineRoom::open(bundle, &options, spool).map_err(|error| chain(&error))
+            });
+            // Nobody listens only while stopping.
+            let _ = inbox.blocking_send(Message::Engine(opened.map(Arc::new)));
+        });
+    }
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    let thread = thread::Builder::new().name(name).spawn(run);
+    thread.map_err(StartError::Thread)
+}
+
+async fn relay(mut events: mpsc::Receiver<association::Event>, inbox: mpsc::Sender<Message>) {
+    while let Some(event) = events.recv().await {
+        if inbox.send(Message::Association(event)).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        max_associations: config.listener.max_associations,
+        callers: config
+            .callers
+            .iter()
+            .map(|caller| CallerRule {
+                ae_title: caller.ae_title.clone(),
+                address: caller.address,
+            })
+            .collect(),
+        ..Policy::new(config.listener.ae_title.clone())
+    }
+}

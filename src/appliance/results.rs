@@ -1,0 +1,195 @@
+//! Makes the result of a complete series and makes it durable.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use dicom_dictionary_std::uids;
+use jiff::{Timestamp, Zoned};
+use tokio::{runtime::Handle, sync::mpsc};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    dispatcher::Message,
+    engine_room::EngineRoom,
+    finish::{Complete, EncodedSlice, FinishError, Finished, finish},
+    live::Live,
+};
+use crate::{
+    config::Config,
+    dicom::{Remedy, Uid},
+    encode::{self, Equipment},
+    series::InstanceHeader,
+    spool::{
+        Spool, SpoolError,
+        journal::{Journal, JournalError, ResultObject, SeriesState},
+    },
+    status::metric_names,
+    volume::FrameSource,
+};
+
+pub(super) struct Results {
+    pub spool: Arc<Spool>,
+    pub journal: Arc<Journal>,
+    pub config: Arc<Config>,
+    pub equipment: Equipment,
+    pub tracker: TaskTracker,
+    pub runtime: Handle,
+}
+
+/// Why a complete series has no durable result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ResultError {
+    #[error(transparent)]
+    Finish(#[from] FinishError),
+    #[error("a source instance cannot be read back")]
+    Read(#[from] std::io::Error),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("making the result crashed")]
+    Panicked,
+}
+
+impl ResultError {
+    pub(super) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Finish(error) => error.remedy(),
+            Self::Spool(error) => error.remedy(),
+            Self::Journal(error) => error.remedy(),
+            Self::Read(_) | Self::Panicked => Remedy::Service,
+        }
+    }
+}
+
+/// A snapshot of one series in work.
+struct Job {
+    engine: Arc<EngineRoom>,
+    series: Uid,
+    headers: Vec<InstanceHeader>,
+    encoded: HashMap<(Uid, usize), Arc<EncodedSlice>>,
+    last_durable: Instant,
+}
+
+impl Results {
+    /// Starts making the result; the outcome comes to `outbox`.
+    pub(super) fn make(
+        self: &Arc<Self>,
+        engine: &Arc<EngineRoom>,
+        series: &Uid,
+        live: &Live,
+        outbox: mpsc::Sender<Message>,
+    ) {
+        let job = Job {
+            engine: Arc::clone(engine),
+            series: series.clone(),
+            headers: live.headers.values().cloned().collect(),
+            encoded: live.encoded.clone(),
+            last_durable: live.last_durable,
+        };
+        let results = Arc::clone(self);
+        let task = move || {
+            let series = job.series.clone();
+            let instances = job.headers.len();
+            let outcome = catch_unwind(AssertUnwindSafe(|| results.run(&job)));
+            let outcome = outcome.unwrap_or(Err(ResultError::Panicked));
+            // Nobody listens only while stopping.
+            let _ = outbox.blocking_send(Message::Result {
+                series,
+                instances,
+                outcome,
+            });
+        };
+        self.tracker.spawn_blocking_on(task, &self.runtime);
+    }
+
+    /// Returns the state that the journal gave the series.
+    fn run(&self, job: &Job) -> Result<SeriesState, ResultError> {
+        let Job {
+            engine,
+            series,
+            headers,
+            encoded,
+            last_durable,
+        } = job;
+        let record = self.journal.series(series)?;
+        let record = record.ok_or_else(|| JournalError::UnknownSeries(series.clone()))?;
+        let template = match headers.first() {
+            Some(header) => self.spool.read(&header.sop_instance)?,
+            None => Vec::new(),
+        };
+        let finished = finish(&Complete {
+            headers,
+            encoded,
+            template: &template,
+            bundle: &engine.bundle,
+            engine: engine.workers.info(),
+            equipment: &self.equipment,
+            revision: record.revision,
+            now: Zoned::now(),
+        })?;
+        let name = |extension: &str| format!("{series}.{}.{extension}", record.revision);
+        let mut json = serde_json::to_value(&finished.json).unwrap_or_default();
+        if let Some(png) = self.preview(headers, &finished) {
+            self.spool.write_result(&name("preview.png"), &png)?;
+        }
+        if let Some(reason) = finished.json.refusal() {
+            let file = format!("{json:#}\n");
+            self.spool
+                .write_result(&name("result.json"), file.as_bytes())?;
+            let why = (&*reason, Remedy::Resend);
+            self.journal
+                .record_refusal(series, &json, why, Timestamp::now())?;
+            tracing::info!(%series, slices = finished.json.n_slices, reason, "refused");
+            return Ok(SeriesState::Refused);
+        }
+        let path = self
+            .spool
+            .write_result(&name("seg.dcm"), &finished.seg.bytes)?;
+        let waited = last_durable.elapsed();
+        json["seconds_to_seg"] = waited.as_secs_f64().into();
+        self.spool
+            .write_result(&name("result.json"), format!("{json:#}\n").as_bytes())?;
+        let object = ResultObject {
+            sop_instance: finished.seg.sop_instance.clone(),
+            sop_class: Uid::parse(uids::SEGMENTATION_STORAGE).expect("a valid UID"),
+            path,
+        };
+        let destinations = self.config.destinations_for(&record.calling_ae);
+        self.journal
+            .record_result(series, &json, &[object], &destinations, Timestamp::now())?;
+        metrics::histogram!(metric_names::LAST_SLICE_TO_SEG).record(waited);
+        tracing::info!(
+            %series,
+            slices = finished.json.n_slices,
+            liver_ml = finished.json.findings.liver_ml,
+            lesions = finished.json.findings.lesions.len(),
+            tumour_ml = finished.json.findings.tumour_ml,
+            after_last_slice = ?waited,
+            seg = %finished.seg.sop_instance,
+            "segmented"
+        );
+        Ok(SeriesState::Delivering)
+    }
+}
+
+impl Results {
+    /// The picture for the page; a result does not fail for want of one.
+    fn preview(&self, headers: &[InstanceHeader], finished: &Finished) -> Option<Vec<u8>> {
+        let shown = encode::slice_to_show(&finished.labels.slices)?;
+        let place = &finished.stack.order[shown];
+        let header = headers
+            .iter()
+            .find(|h| h.sop_instance == place.sop_instance)?;
+        let file = self.spool.read(&header.sop_instance).ok()?;
+        let slice = FrameSource::open(&file, header)
+            .ok()?
+            .frame(place.frame)
+            .ok()?;
+        encode::preview(&slice, &finished.labels.slices[shown]).ok()
+    }
+}

@@ -1,0 +1,290 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use hepar::{
+    appliance::Appliance,
+    association::{self, Admission, Event, Policy},
+    config::{self, Config},
+    deliver::{self, Destination, Outgoing},
+    dicom::AeTitle,
+    encode::Segmentation,
+    phantom::{self, Phantom, PhantomSpec},
+    series::InstanceHeader,
+    spool::{RealDisk, Spool, journal::SeriesState},
+    status,
+};
+
+use super::{Failure, OrFail, files_below, start_logging};
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Push this series instead of a synthetic one; nothing is known of its truth.
+    #[arg(long, value_name = "DIR")]
+    series: Option<PathBuf>,
+    /// Leave page and listener up until interrupted.
+    #[arg(long)]
+    keep_running: bool,
+    /// Slices of the synthetic abdomen.
+    #[arg(long, default_value_t = 60)]
+    slices: usize,
+    /// Which synthetic patient.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the state and the received SEG go; a new temporary directory by default.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// How long a result may take before the demo gives up.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+impl Demo {
+    pub fn run(self) -> Result<(), Failure> {
+        start_logging("warn");
+        let runtime = tokio::runtime::Runtime::new()
+            .or_fail(Failure::INTERNAL, "cannot start the async runtime")?;
+        runtime
+            .block_on(self.demonstrate())
+            .map_err(|error| Failure::new(Failure::INTERNAL, error))
+    }
+
+    async fn demonstrate(self) -> anyhow::Result<()> {
+        let out = self.out.clone().unwrap_or_else(|| {
+            std::env::temp_dir().join(format!("hepar-demo-{}", std::process::id()))
+        });
+        let mut pacs = DemoPacs::start(&out.join("pacs")).await?;
+        let appliance = Appliance::start(
+            self.configuration(&out, &pacs)?,
+            status::install_metrics().ok(),
+        )
+        .await?;
+        println!("page        http://{}/", appliance.page_address);
+        println!("listener    HEPAR@{}", appliance.dicom_address);
+
+        let (files, truth) = self.series(&out.join("scanner"))?;
+        appliance.engine_ready().await.map_err(anyhow::Error::msg)?;
+        let last_slice = push(&files, appliance.dicom_address.to_string()).await?;
+        println!("scanner     {} slices sent by C-STORE", files.len());
+
+        let seg = pacs.await_seg(&appliance).await?;
+        let waited = last_slice.elapsed();
+        println!(
+            "PACS        SEG stored {:.2} s after the last slice",
+            waited.as_secs_f64()
+        );
+        println!("SEG         {}", seg.display());
+        report(&appliance, &seg, truth.as_ref())?;
+        if self.keep_running {
+            println!("running until interrupted (Ctrl-C)");
+            tokio::signal::ctrl_c().await?;
+        }
+        appliance.stop().await;
+        pacs.stop().await;
+        Ok(())
+    }
+
+    fn configuration(&self, out: &Path, pacs: &DemoPacs) -> anyhow::Result<Config> {
+        let mut config = Config::default();
+        "Hepar demo".clone_into(&mut config.device.name);
+        config.device.state_dir = Some(out.join("state"));
+        config.listener.address = "127.0.0.1:0".parse()?;
+        config.status.address = "127.0.0.1:0".parse()?;
+        config.destinations.push(config::Destination {
+            name: "demo PACS".to_owned(),
+            ae_title: AeTitle::parse(PACS_TITLE)?,
+            address: pacs.address.clone(),
+            objects: vec![config::ObjectKind::Seg],
+        });
+        Ok(config)
+    }
+
+    /// The series to push, and what is truly in it where that is known.
+    fn series(&self, scanner: &Path) -> anyhow::Result<(Vec<Outgoing>, Option<Phantom>)> {
+        let (directory, truth) = match &self.series {
+            Some(directory) => (directory.clone(), None),
+            None => {
+                let spec = PhantomSpec {
+                    slices: self.slices,
+                    seed: self.seed,
+                    ..PhantomSpec::default()
+                };
+                (scanner.to_owned(), Some(phantom::write(&spec, scanner)?))
+            }
+        };
+        let mut files = Vec::new();
+        for path in files_below(&directory)? {
+            let Ok(header) = InstanceHeader::read(&std::fs::read(&path)?) else {
+                continue;
+            };
+            files.push(Outgoing {
+                sop_class: header.sop_class,
+                sop_instance: header.sop_instance,
+                path,
+            });
+        }
+        if files.is_empty() {
+            bail!("{} holds no DICOM images", directory.display());
+        }
+        Ok((files, truth))
+    }
+}
+
+/// Sends the files over one association as a scanner would. Returns when the last was stored.
+async fn push(files: &[Outgoing], address: String) -> anyhow::Result<Instant> {
+    let scanner = Destination::new(
+        "Hepar",
+        AeTitle::parse("HEPAR")?,
+        &address,
+        AeTitle::parse("DEMO_CT")?,
+    );
+    let files = files.to_vec();
+    tokio::task::spawn_blocking(move || {
+        for (file, outcome) in files.iter().zip(deliver::store(&scanner, &files)) {
+            outcome.with_context(|| format!("{} was not accepted", file.path.display()))?;
+        }
+        Ok(Instant::now())
+    })
+    .await?
+}
+
+const PACS_TITLE: &str = "DEMO_PACS";
+
+/// A PACS as far as storing goes: our own receiver, with nothing behind it.
+struct DemoPacs {
+    address: String,
+    events: mpsc::Receiver<Event>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    _admit: watch::Sender<Admission>,
+}
+
+impl DemoPacs {
+    async fn start(directory: &Path) -> anyhow::Result<Self> {
+        let spool = Arc::new(Spool::open(directory, RealDisk)?);
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        let (events_in, events) = mpsc::channel(16);
+        let (admit, admission) = watch::channel(Admission::Open);
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let policy = Policy::new(AeTitle::parse(PACS_TITLE)?);
+        let (tasks, stopped) = (tracker.clone(), stop.clone());
+        tracker.spawn(async move {
+            let served = association::serve(
+                listener,
+                Arc::new(policy),
+                spool,
+                admission,
+                events_in,
+                tasks,
+                stopped,
+            );
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the demo PACS stopped");
+            }
+        });
+        Ok(Self {
+            address,
+            events,
+            stop,
+            tracker,
+            _admit: admit,
+        })
+    }
+
+    /// Waits for the SEG, or for the reason why there is none.
+    async fn await_seg(&mut self, appliance: &Appliance) -> anyhow::Result<PathBuf> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            match tokio::time::timeout(Duration::from_millis(500), self.events.recv()).await {
+                Ok(Some(Event::Stored { receipt, .. })) => return Ok(receipt.path().to_owned()),
+                Ok(Some(_)) => {}
+                Ok(None) => bail!("the demo PACS stopped"),
+                Err(_) => {
+                    let recent = appliance.journal.recent(1, 0)?;
+                    let settled = recent.iter().find(|series| {
+                        series.state.is_settled() && series.state != SeriesState::Delivered
+                    });
+                    if let Some(series) = settled {
+                        let reason = series.reason.as_deref().unwrap_or("no reason was given");
+                        bail!("the series was {}: {reason}", series.state);
+                    }
+                }
+            }
+        }
+        bail!("no SEG came within {} s", PATIENCE.as_secs())
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        drop(self.events);
+        self.tracker.wait().await;
+    }
+}
+
+/// What the SEG that arrived says, beside the truth.
+fn report(appliance: &Appliance, seg: &Path, truth: Option<&Phantom>) -> anyhow::Result<()> {
+    let segmentation = Segmentation::read(&std::fs::read(seg)?)?;
+    let recent = appliance.journal.recent(1, 0)?;
+    let findings = recent.first().and_then(|series| series.findings.as_ref());
+    let number = |key: &str| {
+        findings
+            .and_then(|f| f.get(key)?.as_f64())
+            .unwrap_or(f64::NAN)
+    };
+    let (liver_ml, tumour_ml) = (number("liver_ml"), number("tumour_ml"));
+    println!();
+    match truth {
+        Some(phantom) => {
+            println!("{:10}{:>12}{:>12}{:>8}", "", "measured", "truth", "Dice");
+            let row = |name: &str, ml: f64, truth_ml: f64, segment: u16| {
+                let dice = dice(&segmentation, phantom, segment);
+                println!("{name:10}{ml:>9.1} ml{truth_ml:>9.1} ml{dice:>8.3}");
+            };
+            row("liver", liver_ml, phantom.liver_ml(), 1);
+            row("tumour", tumour_ml, phantom.tumour_ml(), 2);
+            println!("\nA synthetic patient: these figures say nothing about real ones.");
+        }
+        None => println!("liver {liver_ml:.0} ml, tumour {tumour_ml:.1} ml"),
+    }
+    println!("Made by software, not verified by a physician, not for diagnosis.");
+    Ok(())
+}
+
+/// Dice of one segment over all voxels; frames are placed by their position.
+fn dice(segmentation: &Segmentation, phantom: &Phantom, segment: u16) -> f64 {
+    let (mut both, mut sum) = (0_u64, 0_u64);
+    for (plane, truth) in phantom.planes.iter().zip(phantom.truth.outer_iter()) {
+        let near = |a: &[f64; 3]| {
+            a.iter()
+                .zip(plane.position)
+                .all(|(a, b)| (a - b).abs() < 1e-3)
+        };
+        let frame = segmentation
+            .frames
+            .iter()
+            .find(|frame| frame.segment == segment && near(&frame.position));
+        for (at, &value) in truth.iter().enumerate() {
+            let there = u16::from(value) == segment;
+            let found = frame.is_some_and(|frame| frame.mask[at]);
+            both += u64::from(there && found);
+            sum += u64::from(there) + u64::from(found);
+        }
+    }
+    if sum == 0 {
+        1.0
+    } else {
+        2.0 * both as f64 / sum as f64
+    }
+}

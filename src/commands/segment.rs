@@ -1,0 +1,214 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
+
+use clap::Args;
+use ndarray::{Axis, stack};
+
+use hepar::{
+    appliance::{self, Complete, encode_frames, finish},
+    dicom::{Remedy, Uid},
+    engine::{EngineChoice, EngineOptions, Urgency, Workers},
+    model::Bundle,
+    series::{Eligibility, InstanceHeader, judge, too_few},
+};
+
+use super::{Failure, OrFail, files_below, named};
+
+#[derive(Args, Debug)]
+pub struct Segment {
+    /// DICOM files of one study, in any order and any depth; other files are passed over.
+    dir: PathBuf,
+    /// Where seg.dcm, labels.npy and result.json go.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The series to segment, where the directory holds several.
+    #[arg(long, value_name = "UID")]
+    series: Option<Uid>,
+    /// A bundle directory; without it, the bundle inside the binary.
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// tensorrt, cuda, onnxruntime, tract, or auto: the fastest that passes its check.
+    #[arg(long, default_value = "auto", value_parser = named::<EngineChoice>)]
+    engine: EngineChoice,
+    /// The ONNX Runtime library, for engines that need it.
+    #[arg(long, value_name = "FILE")]
+    onnxruntime_library: Option<PathBuf>,
+}
+
+/// Instances of one series with their files.
+type Files = Vec<(InstanceHeader, Arc<Vec<u8>>)>;
+
+impl Segment {
+    pub fn run(self) -> Result<(), Failure> {
+        let started = Instant::now();
+        let instances = self.instances()?;
+        let read_ms = ms(started);
+
+        let loading = Instant::now();
+        let bundle = match &self.bundle {
+            Some(directory) => Bundle::load(directory),
+            None => Bundle::embedded(),
+        };
+        let bundle = Arc::new(bundle.or_fail(Failure::CONFIG, "cannot use the model bundle")?);
+        let options = EngineOptions {
+            choice: self.engine,
+            onnxruntime_library: self.onnxruntime_library.clone(),
+            ..EngineOptions::default()
+        };
+        let workers = Workers::start(&bundle, &options)
+            .or_fail(Failure::CONFIG, "cannot start the engine")?;
+        let load_ms = ms(loading);
+
+        let encoding = Instant::now();
+        let encoded = encode(&instances, &workers, &bundle)?;
+        let encode_ms = ms(encoding);
+
+        let finishing = Instant::now();
+        let headers: Vec<InstanceHeader> = instances.iter().map(|(h, _)| h.clone()).collect();
+        let finished = finish(&Complete {
+            headers: &headers,
+            encoded: &encoded,
+            template: &instances[0].1,
+            bundle: &bundle,
+            engine: workers.info(),
+            equipment: &appliance::equipment(&self.out),
+            revision: 1,
+            now: jiff::Zoned::now(),
+        })
+        .map_err(|error| {
+            let code = match error.remedy() {
+                Remedy::Resend => Failure::USAGE,
+                Remedy::Wait | Remedy::Service => Failure::INTERNAL,
+            };
+            Failure::new(code, error)
+        })?;
+        let finish_ms = ms(finishing);
+
+        std::fs::create_dir_all(&self.out)
+            .or_fail(Failure::IO, format!("cannot make {}", self.out.display()))?;
+        let write = |name: &str, bytes: &[u8]| {
+            let path = self.out.join(name);
+            std::fs::write(&path, bytes)
+                .or_fail(Failure::IO, format!("cannot write {}", path.display()))
+        };
+        write("seg.dcm", &finished.seg.bytes)?;
+        let views: Vec<_> = finished
+            .labels
+            .slices
+            .iter()
+            .map(|slice| slice.view())
+            .collect();
+        let labels =
+            stack(Axis(0), &views).or_fail(Failure::INTERNAL, "label slices differ in size")?;
+        ndarray_npy::write_npy(self.out.join("labels.npy"), &labels)
+            .or_fail(Failure::IO, "cannot write labels.npy")?;
+        let mut json = serde_json::to_value(&finished.json)
+            .or_fail(Failure::INTERNAL, "cannot write result.json")?;
+        json["timings_ms"] = serde_json::json!({
+            "read": read_ms, "load_model": load_ms, "encode": encode_ms, "finish": finish_ms,
+        });
+        write("result.json", format!("{json:#}\n").as_bytes())?;
+
+        let result = &finished.json;
+        println!(
+            "{} slices: liver {:.0} ml, {} lesions of {:.1} ml in {:.1} s; {}",
+            result.n_slices,
+            result.findings.liver_ml,
+            result.findings.lesions.len(),
+            result.findings.tumour_ml,
+            started.elapsed().as_secs_f64(),
+            self.out.display(),
+        );
+        for finding in &result.geometry {
+            println!("note: {finding}");
+        }
+        if let Some(reason) = result.refusal() {
+            println!("refused: {reason}");
+        }
+        println!("{}", result.notice);
+        Ok(())
+    }
+
+    /// Reads the directory and picks the series to segment.
+    fn instances(&self) -> Result<Files, Failure> {
+        let unreadable = || format!("cannot read {}", self.dir.display());
+        let mut by_series: BTreeMap<Uid, Files> = BTreeMap::new();
+        for path in files_below(&self.dir).or_fail(Failure::IO, unreadable())? {
+            let file = std::fs::read(&path)
+                .or_fail(Failure::IO, format!("cannot read {}", path.display()))?;
+            if let Ok(header) = InstanceHeader::read(&file) {
+                let series = by_series.entry(header.series.clone()).or_default();
+                series.push((header, Arc::new(file)));
+            }
+        }
+        if let Some(wanted) = &self.series {
+            by_series.retain(|series, _| series == wanted);
+        }
+        let mut reasons = Vec::new();
+        let mut eligible: Vec<Files> = Vec::new();
+        for (series, files) in by_series {
+            let headers: Vec<_> = files.iter().map(|(header, _)| header.clone()).collect();
+            match judge(&headers) {
+                Eligibility::Eligible => eligible.push(files),
+                Eligibility::NotYet => reasons.push(format!("{series}: {}", too_few(&headers))),
+                Eligibility::Ignored { reason } => reasons.push(format!("{series}: {reason}")),
+            }
+        }
+        let problem = match eligible.len() {
+            1 => return Ok(eligible.remove(0)),
+            0 if reasons.is_empty() => "no DICOM files of that series".to_owned(),
+            0 => format!("no series can be segmented: {}", reasons.join("; ")),
+            _ => {
+                let uids: Vec<_> = eligible.iter().map(|f| f[0].0.series.to_string()).collect();
+                format!(
+                    "several series can be segmented, choose one with --series: {}",
+                    uids.join(", ")
+                )
+            }
+        };
+        let problem = format!("{}: {problem}", self.dir.display());
+        Err(Failure::new(Failure::USAGE, anyhow::anyhow!(problem)))
+    }
+}
+
+type Encoded = HashMap<(Uid, usize), Arc<appliance::EncodedSlice>>;
+
+fn encode(instances: &Files, workers: &Workers, bundle: &Arc<Bundle>) -> Result<Encoded, Failure> {
+    let jobs: Vec<_> = instances
+        .iter()
+        .map(|(header, file)| {
+            let (header, file) = (header.clone(), Arc::clone(file));
+            let bundle = Arc::clone(bundle);
+            let series = header.series.clone();
+            workers.submit(&series, Urgency::Live, move |engine| {
+                let frames = 0..header.frames.len();
+                let slices = encode_frames(engine, &file, &header, frames, &bundle.manifest);
+                (header.sop_instance, slices)
+            })
+        })
+        .collect();
+    let mut encoded = Encoded::new();
+    for job in jobs {
+        let (instance, slices) = job
+            .blocking_recv()
+            .or_fail(Failure::INTERNAL, "the engine stopped")?;
+        match slices {
+            Ok(slices) => encoded.extend(
+                slices
+                    .into_iter()
+                    .map(|(frame, slice)| ((instance.clone(), frame), Arc::new(slice))),
+            ),
+            // Left out like a slice that never came; the geometry then has a gap and says so.
+            Err(error) => eprintln!("hepar: {instance}: {:#}", anyhow::Error::from(error)),
+        }
+    }
+    Ok(encoded)
+}
+
+fn ms(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1e4).round() / 10.0
+}
