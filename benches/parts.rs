@@ -163,7 +163,7 @@ fn engine_parts(
             let embedding = engine.encode(&image)?;
             let encoded = begun.elapsed();
             engine.head(&embedding)?;
-            Ok::<_, hepar::engine::EngineError>((encoded, begun.elapsed() - encoded))
+            Ok::<_, hepar::engine::EngineError>((encoded, begun.elapsed().saturating_sub(encoded)))
         });
         let (encoded, headed) = job.blocking_recv()??;
         encoding.push(encoded);

@@ -40,14 +40,15 @@ impl Upkeep {
         let mut room = Room::Enough;
         let mut swept_at: Option<Instant> = None;
         loop {
-            let due = swept_at.is_none_or(|at| at.elapsed() >= SWEEP) || room != Room::Enough;
+            let since_sweep = swept_at.map(|at| at.elapsed());
+            let due = since_sweep.is_none_or(|since| since >= SWEEP) || room != Room::Enough;
             if due {
                 swept_at = Some(Instant::now());
             }
             let keeping = Arc::clone(&upkeep);
             let looked = tokio::task::spawn_blocking(move || {
                 if due {
-                    keeping.sweep();
+                    keeping.sweep(since_sweep.unwrap_or_default());
                 }
                 keeping.look(room)
             });
@@ -90,14 +91,21 @@ impl Upkeep {
         room
     }
 
-    fn sweep(&self) {
+    /// `running`: how long the process ran since the last sweep.
+    fn sweep(&self, running: Duration) {
         let total = self.spool.free_space().total;
         let policy = retention::Policy {
             keep_delivered: self.retention.keep,
             keep_failed: self.retention.keep * FAILED_LONGER,
             keep_free: total / 100 * u64::from(self.retention.min_free_percent),
         };
-        match sweep(&self.spool, &self.journal, &policy, Timestamp::now()) {
+        match sweep(
+            &self.spool,
+            &self.journal,
+            &policy,
+            running,
+            Timestamp::now(),
+        ) {
             Ok(swept) => {
                 for series in swept {
                     let (series, because, instances) =
