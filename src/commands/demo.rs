@@ -47,7 +47,7 @@ pub struct Demo {
 }
 
 /// How long a result may take before the demo gives up.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 impl Demo {
     pub fn run(self) -> Result<(), Failure> {
