@@ -39,8 +39,8 @@ pub fn postprocess(labels: &mut Labels, geometry: &VolumeGeometry, rules: &Postp
     changes
 }
 
-/// Drops components of the organ that are small beside the largest one, and lesions that lie
-/// neither in what is kept nor in a notch of it.
+/// Drops components of the organ that are small beside the largest one, all of them if they are too
+/// small to be the organ, and lesions that lie neither in what is kept nor in a notch of it.
 fn drop_distant(
     labels: &mut Labels,
     geometry: &VolumeGeometry,
@@ -54,13 +54,13 @@ fn drop_distant(
     let largest = organ_ml.iter().copied().fold(0.0, f64::max);
     let total: f64 = organ_ml.iter().sum();
     changes.largest_share = if total > 0.0 { largest / total } else { 0.0 };
-    if rules.keep_share_of_largest == 0.0 {
+    if rules.keep_share_of_largest == 0.0 && rules.minimum_organ_ml == 0.0 {
         return;
     }
-    let kept = |run: usize| {
-        let ml = organ_ml[components.of_run[run] as usize];
-        ml > 0.0 && ml >= rules.keep_share_of_largest * largest
-    };
+    let large = |ml: f64| ml > 0.0 && ml >= rules.keep_share_of_largest * largest;
+    let together: f64 = organ_ml.iter().filter(|ml| large(**ml)).sum();
+    let is_organ = together >= rules.minimum_organ_ml;
+    let kept = |run: usize| is_organ && large(organ_ml[components.of_run[run] as usize]);
     let (mut organ, mut distant) = (Vec::new(), Vec::new());
     for (index, run) in all.all.iter().enumerate() {
         if kept(index) {
@@ -189,6 +189,7 @@ mod tests {
     const OFF: Postprocess = Postprocess {
         z_smoothing_mm: 0.0,
         keep_share_of_largest: 0.0,
+        minimum_organ_ml: 0.0,
         fill_holes_cm2: 0.0,
         closing_mm: 0.0,
         minimum_lesion_ml: 0.0,
@@ -268,6 +269,24 @@ mod tests {
         assert_eq!(labels.slices[25][[59, 90]], 2, "in the notch");
         assert_eq!(labels.slices[25][[59, 105]], 0, "beside the organ");
         assert_eq!(count(&labels, 2), 4);
+    }
+
+    #[test]
+    fn what_is_too_small_to_be_a_liver_is_none() {
+        let stack = stack([20, 60, 60], [2.0, 1.0, 1.0]);
+        let scrap = ball([20.0, 30.0, 30.0], 15.0);
+        let spot = ball([20.0, 30.0, 30.0], 5.0);
+        let labels = paint(&stack, |at| if spot(at) { 2 } else { u8::from(scrap(at)) });
+        for (minimum_organ_ml, left) in [(10.0, true), (20.0, false)] {
+            let rules = Postprocess {
+                minimum_organ_ml,
+                ..OFF
+            };
+            let mut cleaned = labels.clone();
+            postprocess(&mut cleaned, &stack.geometry, &rules);
+            assert_eq!(count(&cleaned, 1) > 0, left);
+            assert_eq!(count(&cleaned, 2) > 0, left);
+        }
     }
 
     #[test]

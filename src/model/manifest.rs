@@ -91,6 +91,8 @@ pub struct Postprocess {
     pub z_smoothing_mm: f64,
     /// Organ components smaller than this share of the largest are dropped; 1 keeps the largest.
     pub keep_share_of_largest: f64,
+    /// An organ smaller than this in the whole series is none, ml.
+    pub minimum_organ_ml: f64,
     /// Holes in one slice of the organ below this area are filled, cm2.
     pub fill_holes_cm2: f64,
     /// Lesions outside the organ closed in plane by a disc of this radius are dropped, mm.
@@ -104,6 +106,7 @@ impl Default for Postprocess {
         Self {
             z_smoothing_mm: 3.0,
             keep_share_of_largest: 0.05,
+            minimum_organ_ml: 50.0,
             fill_holes_cm2: 1.0,
             closing_mm: 5.0,
             minimum_lesion_ml: 0.03,
@@ -307,6 +310,7 @@ impl Postprocess {
         )?;
         let bounded = [
             ("postprocess.z-smoothing-mm", self.z_smoothing_mm, 20.0),
+            ("postprocess.minimum-organ-ml", self.minimum_organ_ml, 500.0),
             ("postprocess.fill-holes-cm2", self.fill_holes_cm2, 100.0),
             ("postprocess.closing-mm", self.closing_mm, 50.0),
             (
