@@ -73,6 +73,12 @@ impl Dispatcher {
             }
             let headers = self.intake.headers_of(&record.series)?;
             tracing::info!(series = %record.series, was = %record.state, instances = headers.len(), "taken up again");
+            // What is on disk counts, whatever the journal last heard.
+            let received = u32::try_from(headers.len()).unwrap_or(u32::MAX);
+            if received != record.instances_received {
+                self.journal
+                    .note_received(&record.series, received, Timestamp::now())?;
+            }
             self.take_up(&record, headers)?;
         }
         Ok(())
