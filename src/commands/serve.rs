@@ -20,7 +20,7 @@ pub struct Serve {
 impl Serve {
     pub fn run(self) -> Result<(), Failure> {
         let config = configuration(self.config.as_deref())?;
-        start_logging("info");
+        start_logging("info,jpeg2k=warn");
         let runtime = tokio::runtime::Runtime::new()
             .or_fail(Failure::INTERNAL, "cannot start the async runtime")?;
         let metrics =
