@@ -88,11 +88,15 @@ fn a_warning_counts_as_delivered() {
 #[test]
 fn each_way_to_refuse_is_told_apart() {
     let peers = [
-        ("rejects", Pacs::pynetdicom(&["--reject"]), "reject"),
+        (
+            "rejects",
+            Pacs::pynetdicom(&["--reject"]),
+            "refused the association",
+        ),
         (
             "no-seg",
             Pacs::pynetdicom(&["--no-seg"]),
-            "presentation context",
+            "takes no Segmentation",
         ),
         (
             "cannot",
@@ -101,7 +105,11 @@ fn each_way_to_refuse_is_told_apart() {
         ),
         ("aborts", Pacs::storescp(&["--abort-after"]), "abort"),
         ("aborts-early", Pacs::storescp(&["--abort-during"]), "abort"),
-        ("refuses", Pacs::storescp(&["--refuse"]), "reject"),
+        (
+            "refuses",
+            Pacs::storescp(&["--refuse"]),
+            "refused the association",
+        ),
         ("fine", Pacs::storescp(&[]), ""),
     ];
     let setup = peers.iter().fold(Hepar::setup(), |setup, (name, pacs, _)| {

@@ -3,7 +3,12 @@
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::DefaultDicomObject;
 
-use crate::harness::{appliance::Hepar, modality::Modality, pacs::Pacs, phantoms::Series};
+use crate::harness::{
+    appliance::Hepar,
+    modality::Modality,
+    pacs::{Pacs, Received},
+    phantoms::Series,
+};
 
 fn text(object: &DefaultDicomObject, tag: dicom_core::Tag) -> String {
     let element = object.element(tag).unwrap();
@@ -44,17 +49,14 @@ fn one_result_reaches_every_kind_of_pacs_whole() {
     let page = hepar
         .get(&format!("/series/{}/seg.dcm", series.uid))
         .unwrap();
-    let ours = dicom_object::from_reader(page.body.as_slice()).unwrap();
+    let ours = Received { bytes: page.body }.data_set();
     for (name, pacs) in &peers {
         let received = pacs.received();
         assert_eq!(received.len(), 1, "{name} holds one object");
-        let theirs = received[0].open();
-        assert_eq!(
-            text(&theirs, tags::SOP_CLASS_UID),
-            uids::SEGMENTATION_STORAGE
-        );
+        let class = text(&received[0].open(), tags::SOP_CLASS_UID);
+        assert_eq!(class, uids::SEGMENTATION_STORAGE);
         assert!(
-            *theirs == *ours,
+            received[0].data_set() == ours,
             "{name} holds another data set than the page"
         );
     }

@@ -9,7 +9,7 @@ use crate::harness::{
     modality::Modality,
     objects::{edit, text, write},
     pacs::Pacs,
-    phantoms::{Series, small_abdomen},
+    phantoms::{Series, small_abdomen, three_slices},
 };
 
 /// The reason why a series came to its end in `state`, in lower case.
@@ -69,11 +69,14 @@ fn a_localizer_a_reformat_and_a_short_series_are_ignored_with_their_reason() {
     image_type("ORIGINAL\\PRIMARY\\LOCALIZER")(&localizer);
     let reformat = Series::small_abdomen(801);
     image_type("DERIVED\\SECONDARY\\MPR")(&reformat);
-    let short = Series::three_slices(802);
+    let short = Series::of(&PhantomSpec {
+        slices: 2,
+        ..three_slices(802)
+    });
 
     for (series, word) in [
         (&localizer, "localizer"),
-        (&reformat, "derived"),
+        (&reformat, "reformatted"),
         (&short, "slices"),
     ] {
         Modality::dcmsend(&[])

@@ -16,6 +16,18 @@ pub fn instances(state_dir: &Path) -> BTreeMap<String, PathBuf> {
         .collect()
 }
 
+/// Why the instance was set aside; `None` if it was not.
+pub fn quarantine_reason(state_dir: &Path, sop_instance: &str) -> Option<String> {
+    let entries = fs::read_dir(state_dir.join("quarantine")).unwrap();
+    let mut paths = entries.map(|entry| entry.unwrap().path());
+    let reason = paths.find(|path| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        let is_text = path.extension().is_some_and(|extension| extension == "txt");
+        is_text && name.starts_with(&format!("{sop_instance}-"))
+    })?;
+    Some(fs::read_to_string(reason).unwrap())
+}
+
 /// SOP Instance UID that a file is named after.
 pub fn uid_of(file: &Path) -> String {
     file.file_stem().unwrap().to_string_lossy().into_owned()

@@ -4,6 +4,7 @@ use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use dicom_dictionary_std::tags;
 use dicom_object::DefaultDicomObject;
+use dicom_transfer_syntax_registry::entries;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -191,6 +192,16 @@ pub struct Received {
 impl Received {
     pub fn open(&self) -> DefaultDicomObject {
         dicom_object::from_reader(self.bytes.as_slice()).unwrap()
+    }
+
+    /// The data set in one form, whatever encoding and lengths the PACS keeps it with. Without
+    /// value representations, because who receives Implicit VR has to guess them.
+    pub fn data_set(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let form = entries::IMPLICIT_VR_LITTLE_ENDIAN.erased();
+        let object = self.open();
+        object.write_dataset_with_ts(&mut bytes, &form).unwrap();
+        bytes
     }
 
     pub fn sop_instance(&self) -> String {

@@ -39,7 +39,7 @@ pub fn small_abdomen(seed: u64) -> PhantomSpec {
     }
 }
 
-/// Three slices: received and kept like any other, and too few to be segmented.
+/// Three slices: the fewest that are a series, and so the quickest to come to an end.
 pub fn three_slices(seed: u64) -> PhantomSpec {
     PhantomSpec {
         slices: 3,

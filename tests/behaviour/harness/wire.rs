@@ -160,9 +160,9 @@ impl Wire {
         assert_eq!(self.receive(), None);
     }
 
-    /// Closes our half and leaves the other open.
+    /// Closes our half and leaves the other open, unless the appliance has closed both already.
     pub fn shut_down_writing(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Whether the appliance has ended the connection, with or without an A-ABORT first.
