@@ -64,13 +64,27 @@ fn outline(body: &mut Anatomy) -> Shape {
         .into_iter()
         .map(|(place, radii, turn)| Shape::turned(body.at(place), body.size(radii), turn))
         .collect();
-    // Inferior vena cava, right kidney with its fat, gallbladder bed, the fissure of the round
-    // ligament, the gate with its fat, spine and aorta.
+    // Inferior vena cava, right kidney with its fat and what lies behind it, gallbladder bed, the
+    // fissure of the round ligament, the gate with its fat, duodenum and pancreas below the gate,
+    // spine and aorta.
     let vena_cava = vena_cava(body);
     let pressing = vec![
         vena_cava,
         kidney(body, -1.0).grown(5.0),
+        Shape::ellipsoid(
+            body.exactly([-47.0, 70.0, -157.0]),
+            body.exactly([53.0, 50.0, 76.0]),
+        ),
         gallbladder(body).grown(0.5),
+        Shape::capsule(
+            body.exactly([-40.0, -44.0, -136.0]),
+            body.exactly([-34.0, -48.0, -190.0]),
+            21.0,
+        ),
+        Shape::ellipsoid(
+            body.exactly([-4.0, 6.0, -130.0]),
+            body.exactly([44.0, 38.0, 36.0]),
+        ),
         Shape::turned(
             body.exactly([0.0, -62.0, -92.0]),
             body.exactly([4.0, 24.0, 34.0]),
@@ -122,7 +136,7 @@ pub fn kidney(body: &Anatomy, side: f32) -> Shape {
 
 pub fn gallbladder(body: &Anatomy) -> Shape {
     Shape::turned(
-        body.exactly([-46.0, -40.0, -118.0]),
+        body.exactly([-43.0, -43.0, -126.0]),
         body.exactly([14.0, 25.0, 27.0]),
         0.5,
     )

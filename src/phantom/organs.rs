@@ -203,8 +203,8 @@ fn pancreas(body: &mut Anatomy) {
     body.paint_uniform(Shape::capsule(from, to, 4.2), hu);
     // Duodenum, around the head of the pancreas.
     let (from, to) = (
-        body.at([-38.0, -18.0, -112.0]),
-        body.at([-36.0, -8.0, -190.0]),
+        body.at([-27.0, -16.0, -118.0]),
+        body.at([-32.0, -8.0, -190.0]),
     );
     let hu = body.contrast.bowel_wall;
     body.paint_tissue(Shape::capsule(from, to, 13.0), hu);
