@@ -29,6 +29,8 @@ enum Command {
     Demo(commands::demo::Demo),
     /// Segment a CT series from a directory of DICOM files.
     Segment(commands::segment::Segment),
+    /// Score segmentations, or a model bundle, against a truth.
+    Evaluate(commands::evaluate::Evaluate),
     /// Write a synthetic CT series with a known liver and tumours.
     Phantom(Box<commands::phantom::Phantom>),
     /// Ask a destination whether it answers and what it takes.
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Segment(segment) => segment.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
         Command::Phantom(phantom) => phantom.run(),
         Command::Echo(echo) => echo.run(),
         Command::CheckConfig(check) => check.run(),

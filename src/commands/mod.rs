@@ -10,6 +10,7 @@ pub mod check_config;
 pub mod check_model;
 pub mod demo;
 pub mod echo;
+pub mod evaluate;
 pub mod phantom;
 pub mod segment;
 pub mod serve;

@@ -21,22 +21,22 @@ use super::{Failure, OrFail, files_below, named};
 #[derive(Args, Debug)]
 pub struct Segment {
     /// DICOM files of one study, in any order and any depth; other files are passed over.
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// Where seg.dcm, labels.npy and result.json go.
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// The series to segment, where the directory holds several.
     #[arg(long, value_name = "UID")]
-    series: Option<Uid>,
+    pub(super) series: Option<Uid>,
     /// A bundle directory; without it, the bundle inside the binary.
     #[arg(long, value_name = "DIR")]
-    bundle: Option<PathBuf>,
+    pub(super) bundle: Option<PathBuf>,
     /// tensorrt, cuda, onnxruntime, tract, or auto: the fastest that passes its check.
     #[arg(long, default_value = "auto", value_parser = named::<EngineChoice>)]
-    engine: EngineChoice,
+    pub(super) engine: EngineChoice,
     /// The ONNX Runtime library, for engines that need it.
     #[arg(long, value_name = "FILE")]
-    onnxruntime_library: Option<PathBuf>,
+    pub(super) onnxruntime_library: Option<PathBuf>,
 }
 
 /// Instances of one series with their files.
