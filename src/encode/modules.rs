@@ -5,7 +5,7 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
 /// Repeated as sent where the source has them.
-pub(super) const COPIED: [Tag; 106] = [
+pub(super) const COPIED: [Tag; 105] = [
     // Patient (PS3.3 C.7.1.1).
     tags::REFERENCED_PATIENT_SEQUENCE,
     tags::PATIENT_NAME,
@@ -75,7 +75,6 @@ pub(super) const COPIED: [Tag; 106] = [
     tags::NAME_OF_PHYSICIANS_READING_STUDY,
     tags::PHYSICIANS_READING_STUDY_IDENTIFICATION_SEQUENCE,
     tags::REFERENCED_STUDY_SEQUENCE,
-    tags::STUDY_INSTANCE_UID,
     tags::STUDY_ID,
     tags::REQUESTING_SERVICE,
     tags::REQUESTING_SERVICE_CODE_SEQUENCE,

@@ -49,7 +49,7 @@ pub fn report(input: &ReportInput<'_>) -> Result<EncodedObject, EncodeError> {
     let (sop_instance, series) = (lineage.instance("report"), lineage.series("report"));
 
     let mut object = Item::new_empty();
-    source.copy_patient_and_study(&mut object);
+    source.copy_patient_and_study(&slices[0].instance.study, &mut object);
     series_module::put(
         &KIND,
         &series,

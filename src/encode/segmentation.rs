@@ -42,7 +42,7 @@ pub fn segmentation(input: &SegInput<'_>) -> Result<EncodedObject, EncodeError> 
     let ranks = frames::ranks(&frames, slices.len());
 
     let mut object = Item::new_empty();
-    source.copy_patient_and_study(&mut object);
+    source.copy_patient_and_study(&first.instance.study, &mut object);
     put_frame_of_reference(first.instance, &source, &lineage, &mut object);
     series_module::put(
         &KIND,

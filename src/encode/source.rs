@@ -15,12 +15,15 @@ use dicom_object::mem::InMemElement;
 
 use super::{
     EncodeError,
-    elements::{Item, sequence, text},
+    elements::{Item, sequence, text, uid},
     modules::{COPIED, NEVER_ABSENT},
 };
-use crate::series::{
-    elements::{Element, ElementError, Elements},
-    part10::Part10,
+use crate::{
+    dicom::Uid,
+    series::{
+        elements::{Element, ElementError, Elements},
+        part10::Part10,
+    },
 };
 
 /// The attributes of one source instance that results repeat or look up, values as sent.
@@ -52,12 +55,14 @@ impl Source {
 
     /// The Patient, Clinical Trial Subject, General Study, Patient Study and Clinical Trial Study
     /// modules, and the character set they are written in. What the standard wants present
-    /// although empty (type 2) is there even if the source left it out.
-    pub(super) fn copy_patient_and_study(&self, object: &mut Item) {
+    /// although empty (type 2) is there even if the source left it out; `study` is the study that
+    /// the source was filed under, which some sources leave empty.
+    pub(super) fn copy_patient_and_study(&self, study: &Uid, object: &mut Item) {
         for (tag, vr) in NEVER_ABSENT {
             object.put(text(tag, vr, ""));
         }
         self.copy(&COPIED, object);
+        object.put(uid(tags::STUDY_INSTANCE_UID, study));
     }
 }
 
@@ -100,6 +105,9 @@ fn as_sent(element: &Element<'_>, depth: usize) -> Result<Option<InMemElement>, 
         let items = element.items().map(|inner| item(inner, depth + 1));
         sequence(element.tag, items.collect::<Result<_, _>>()?)
     } else if element.tag == tags::SPECIFIC_CHARACTER_SET {
+        if value.trim_ascii().is_empty() {
+            return Ok(None);
+        }
         // As bytes: dicom-rs takes text here as the order to write in that character set, and
         // every value after it would be encoded twice.
         let padding = (value.len() % 2 == 1).then_some(b' ');
@@ -141,12 +149,13 @@ mod tests {
     use dicom_dictionary_std::uids;
 
     use super::*;
-    use crate::{dicom::Uid, encode::file, series::sample::Sample};
+    use crate::{encode::file, series::sample::Sample};
 
     /// A result that repeats what `file` says, as a file again.
     fn repeated(file: &[u8]) -> Result<Vec<u8>, EncodeError> {
         let mut object = Item::new_empty();
-        Source::read(file)?.copy_patient_and_study(&mut object);
+        let study = Uid::parse("1.2.3").unwrap();
+        Source::read(file)?.copy_patient_and_study(&study, &mut object);
         let instance = Uid::derived("test", &[]);
         file::encode(uids::SEGMENTATION_STORAGE, &instance, object)
     }

@@ -36,6 +36,8 @@ pub struct CtSeries {
     /// Only what cannot be left out.
     pub sparse: bool,
     pub implicit: bool,
+    /// As some anonymisers leave a data set: its UIDs and its character set are there, but empty.
+    pub emptied: bool,
     pub character_set: &'static [u8],
     pub patient_name: &'static [u8],
     /// LossyImageCompression 01, with this ratio; none is said where it is empty.
@@ -57,6 +59,7 @@ impl CtSeries {
             enhanced: false,
             sparse: false,
             implicit: false,
+            emptied: false,
             character_set: b"ISO_IR 192",
             patient_name: "Prüfkörper^Ünverkennbar".as_bytes(),
             lossy: None,
@@ -224,13 +227,25 @@ impl CtSeries {
         } else {
             uids::EXPLICIT_VR_LITTLE_ENDIAN
         };
-        let meta = FileMetaTableBuilder::new().transfer_syntax(syntax);
+        let uid = |tag| object.element(tag).unwrap().to_str().unwrap().into_owned();
+        let meta = FileMetaTableBuilder::new()
+            .transfer_syntax(syntax)
+            .media_storage_sop_class_uid(uid(tags::SOP_CLASS_UID))
+            .media_storage_sop_instance_uid(uid(tags::SOP_INSTANCE_UID));
+        if self.emptied {
+            for (tag, vr) in [
+                (tags::SPECIFIC_CHARACTER_SET, VR::CS),
+                (tags::SOP_CLASS_UID, VR::UI),
+                (tags::SOP_INSTANCE_UID, VR::UI),
+                (tags::STUDY_INSTANCE_UID, VR::UI),
+                (tags::SERIES_INSTANCE_UID, VR::UI),
+            ] {
+                object.put(text(tag, vr, ""));
+            }
+        }
         let mut bytes = Vec::new();
-        object
-            .with_meta(meta)
-            .unwrap()
-            .write_all(&mut bytes)
-            .unwrap();
+        let file = object.with_exact_meta(meta.build().unwrap());
+        file.write_all(&mut bytes).unwrap();
         bytes
     }
 

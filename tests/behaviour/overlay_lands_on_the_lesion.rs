@@ -126,6 +126,10 @@ fn whatever_the_source_says_about_the_patient_and_its_pixels() {
             series.pixel_spacing = ["0.70312500", ".70312500"];
         }),
         with("implicit", &|series| series.implicit = true),
+        with("emptied", &|series| {
+            series.emptied = true;
+            series.patient_name = b"Anonymous^";
+        }),
     ]);
 }
 

@@ -137,7 +137,7 @@ def document(report: pydicom.Dataset, seg: pydicom.Dataset, source: SourceSeries
     }
     checks = {
         "evidence": (named, {seg.SOPInstanceUID} | {piece.sop_instance for piece in source.slices}),
-        "study": (report.StudyInstanceUID, source.instances[0].StudyInstanceUID),
+        "study": (source.same("StudyInstanceUID", report.StudyInstanceUID), True),
         "study of the evidence": (study.StudyInstanceUID, report.StudyInstanceUID),
         "patient": (report.get_item("PatientName").value, seg.get_item("PatientName").value),
         "completion": (report.CompletionFlag, "COMPLETE"),

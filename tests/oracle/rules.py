@@ -96,7 +96,7 @@ def the_whole_series_is_referenced(seg, source, labels) -> Problems:
     in_series = [item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence]
     as_source = [item.ReferencedSOPInstanceUID for item in seg.SourceImageSequence]
     problems = []
-    if series.SeriesInstanceUID != source.instances[0].SeriesInstanceUID:
+    if not source.same("SeriesInstanceUID", series.SeriesInstanceUID):
         problems.append("ReferencedSeriesSequence names another series")
     for name, named in [("ReferencedSeriesSequence", in_series), ("SourceImageSequence", as_source)]:
         if set(named) != expected or len(named) != len(expected):
@@ -110,9 +110,14 @@ def patient_and_study_are_the_sources(seg, source, labels) -> Problems:
     for keyword in TYPE_2:
         if keyword not in seg:
             problems.append(f"{keyword} is absent")
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        if not source.same(keyword, seg[keyword].value):
+            problems.append(f"{keyword} is {seg[keyword].value}, not {theirs[keyword].value}")
     for keyword in TYPE_2 + OTHERS:
         if keyword in theirs and raw(theirs, keyword) != raw(seg, keyword):
             problems.append(f"{keyword} is {raw(seg, keyword)}, not {raw(theirs, keyword)}")
+    if raw(seg, "SpecificCharacterSet") != (raw(theirs, "SpecificCharacterSet") or None):
+        problems.append(f"SpecificCharacterSet is {raw(seg, 'SpecificCharacterSet')}")
     if "ProcedureCodeSequence" in theirs and seg.get("ProcedureCodeSequence") != theirs.ProcedureCodeSequence:
         problems.append("ProcedureCodeSequence is not the source's")
     lossy = theirs.get("LossyImageCompression", "00")
@@ -201,14 +206,11 @@ TYPE_2 = [
     "PositionReferenceIndicator",
 ]
 OTHERS = [
-    "SpecificCharacterSet",
     "PatientAge",
     "PatientWeight",
     "PatientIdentityRemoved",
     "DeidentificationMethod",
-    "StudyInstanceUID",
     "StudyDescription",
-    "FrameOfReferenceUID",
     "BodyPartExamined",
     "LossyImageCompressionRatio",
     "LossyImageCompressionMethod",

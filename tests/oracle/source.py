@@ -37,6 +37,11 @@ class SourceSeries:
     def multi_frame(self) -> bool:
         return self.slices[0].frame_number is not None
 
+    def same(self, keyword: str, uid: str) -> bool:
+        """Whether a UID is the source's; where the source leaves it empty any will do."""
+        theirs = self.instances[0].get(keyword)
+        return bool(uid) and (not theirs or uid == theirs)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         return len(self.slices), self.rows, self.columns
@@ -70,8 +75,9 @@ def slices_of(instance: pydicom.Dataset) -> list[Slice]:
         ]
     return [
         Slice(
-            sop_class=instance.SOPClassUID,
-            sop_instance=instance.SOPInstanceUID,
+            # Anonymisers leave them empty in the data set; the file says them again.
+            sop_class=instance.SOPClassUID or instance.file_meta.MediaStorageSOPClassUID,
+            sop_instance=instance.SOPInstanceUID or instance.file_meta.MediaStorageSOPInstanceUID,
             frame_number=number,
             position=written(position, "ImagePositionPatient"),
             orientation=written(orientation, "ImageOrientationPatient"),

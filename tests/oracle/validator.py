@@ -16,6 +16,8 @@ EXPECTED = [
     # In the Contributing Equipment Sequence of PS3.3 C.12.1; the list in Debian's dciodvfy is older.
     "Attribute is not present in standard DICOM IOD - (0x0018,0x1002) UI Device UID",
     "Dicom dataset contains attributes not present in standard DICOM IOD",
-    # A source that leaves them empty has nothing to repeat.
+    # A source that leaves them empty has nothing to repeat, and its words are repeated as they are.
     "Missing attribute or value that would be needed to build DICOMDIR",
+    "Unrecognized defined term",
+    "Retired Person Name form",
 ]
