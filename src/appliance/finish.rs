@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     dicom::{Remedy, Uid},
-    encode::{self, EncodeError, Equipment, SegInput, SegObject},
+    encode::{self, EncodeError, EncodedObject, Equipment, SegInput},
     engine::{EngineInfo, Placement},
     mask::{self, Examination, Findings, Gate, HuHistogram, Labels, Outcome, Probabilities},
     model::Bundle,
@@ -78,7 +78,7 @@ const NOTICE: &str = "Made by software, not verified by a physician, not for dia
 pub struct Finished {
     pub stack: Stack,
     pub labels: Labels,
-    pub seg: SegObject,
+    pub seg: EncodedObject,
     pub json: ResultJson,
 }
 

@@ -87,9 +87,6 @@ impl Model<'_> {
     }
 }
 
-/// The name of [`EncodedObject`] where it holds a segmentation.
-pub type SegObject = EncodedObject;
-
 /// A finished object.
 #[derive(Clone, Debug)]
 pub struct EncodedObject {
