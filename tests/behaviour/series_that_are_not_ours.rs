@@ -3,6 +3,7 @@
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 use hepar::phantom::{PhantomSpec, Region, Stacking};
+use serde_json::Value;
 
 use crate::harness::{
     appliance::Hepar,
@@ -88,7 +89,7 @@ fn a_localizer_a_reformat_and_a_short_series_are_ignored_with_their_reason() {
 }
 
 #[test]
-fn a_head_gets_an_answer_without_a_liver() {
+fn a_head_gets_an_answer_and_no_liver_is_claimed_without_a_warning() {
     let pacs = Pacs::pynetdicom(&[]);
     let hepar = Hepar::setup().sending_to(&pacs).start();
     let head = Series::of(&PhantomSpec {
@@ -102,8 +103,18 @@ fn a_head_gets_an_answer_without_a_liver() {
     let end = hepar.wait_for_end(&head.uid);
     match end["state"].as_str().unwrap() {
         "delivered" => {
-            assert!(end["liver_ml"].as_f64().unwrap() < 50.0, "{end}");
             assert_eq!(pacs.received().len(), 1, "an empty result is a result");
+            let result = format!("/series/{}/result.json", head.uid);
+            let result = hepar.get(&result).unwrap().body;
+            let result: Value = serde_json::from_slice(&result).unwrap();
+            let gates = result["gates"].as_array().unwrap();
+            let warned = gates
+                .iter()
+                .any(|gate| gate["code"] == "liver-volume" && gate["outcome"] != "pass");
+            assert!(
+                warned || end["liver_ml"].as_f64() < Some(50.0),
+                "{end}\n{result}"
+            );
         }
         "ignored" | "refused" => assert!(end["reason"].is_string(), "{end}"),
         state => panic!("{state}: {end}"),

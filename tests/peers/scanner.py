@@ -30,6 +30,16 @@ def contexts(files):
     return list(dict.fromkeys(pairs))
 
 
+def leave_answers_to_the_sender(association):
+    """Keeps pynetdicom's reactor thread from taking the answer that send_c_store waits for.
+
+    It is paused while something is sent, but the pause is a race: on a busy machine the reactor may
+    still be on its way past it, and then the answer is lost. Nobody sends us requests.
+    """
+    get_message = association.dimse.get_msg
+    association.dimse.get_msg = lambda block=False: get_message(block) if block else (None, None)
+
+
 def send(files, options):
     """Sends the files on one association and says how it ended."""
     ae = AE(ae_title=options.calling)
@@ -42,6 +52,7 @@ def send(files, options):
         return "refused"
     if not association.is_established:
         return "broken"
+    leave_answers_to_the_sender(association)
 
     for number, file in enumerate(files, start=1):
         uid = str(dcmread(file, stop_before_pixels=True).SOPInstanceUID)
