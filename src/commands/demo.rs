@@ -65,7 +65,7 @@ impl Demo {
         });
         let mut pacs = DemoPacs::start(&out.join("pacs")).await?;
         let appliance = Appliance::start(
-            self.configuration(&out, &pacs)?,
+            Self::configuration(&out, &pacs)?,
             status::install_metrics().ok(),
         )
         .await?;
@@ -94,7 +94,7 @@ impl Demo {
         Ok(())
     }
 
-    fn configuration(&self, out: &Path, pacs: &DemoPacs) -> anyhow::Result<Config> {
+    fn configuration(out: &Path, pacs: &DemoPacs) -> anyhow::Result<Config> {
         let mut config = Config::default();
         "Hepar demo".clone_into(&mut config.device.name);
         config.device.state_dir = Some(out.join("state"));
@@ -111,16 +111,15 @@ impl Demo {
 
     /// The series to push, and what is truly in it where that is known.
     fn series(&self, scanner: &Path) -> anyhow::Result<(Vec<Outgoing>, Option<Phantom>)> {
-        let (directory, truth) = match &self.series {
-            Some(directory) => (directory.clone(), None),
-            None => {
-                let spec = PhantomSpec {
-                    slices: self.slices,
-                    seed: self.seed,
-                    ..PhantomSpec::default()
-                };
-                (scanner.to_owned(), Some(phantom::write(&spec, scanner)?))
-            }
+        let (directory, truth) = if let Some(directory) = &self.series {
+            (directory.clone(), None)
+        } else {
+            let spec = PhantomSpec {
+                slices: self.slices,
+                seed: self.seed,
+                ..PhantomSpec::default()
+            };
+            (scanner.to_owned(), Some(phantom::write(&spec, scanner)?))
         };
         let mut files = Vec::new();
         for path in files_below(&directory)? {

@@ -58,7 +58,9 @@ pub fn measure(labels: &Labels, stack: &Stack) -> Findings {
     }
     let lesions = lesions(labels, geometry);
     // A sum of nothing is -0.0 in the standard library.
-    let tumour_ml = lesions.iter().fold(0.0, |sum, lesion| sum + lesion.volume_ml);
+    let tumour_ml = lesions
+        .iter()
+        .fold(0.0, |sum, lesion| sum + lesion.volume_ml);
     let along = |run: Option<&Run>| run.map(|run| geometry.along_normal_mm(run.slice as usize));
     let extent = along(organ.all.first()).zip(along(organ.all.last()));
     Findings {

@@ -20,6 +20,10 @@ pub const AXIAL: [(&str, [f64; 6]); 8] = [
     ("anterior-right", [0., -1., 0., -1., 0., 0.]),
 ];
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each switches one oddity of a source on"
+)]
 pub struct CtSeries {
     pub rows: usize,
     pub columns: usize,
