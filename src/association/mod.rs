@@ -132,6 +132,7 @@ pub async fn serve<D: Disk + 'static>(
         stop: stop.clone(),
         opened: AtomicU64::new(0),
     });
+    let mut full = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -148,8 +149,12 @@ pub async fn serve<D: Disk + 'static>(
             }
         };
         // Connections are refused with an answer as long as that costs little; then without.
-        let Ok(connection) = Arc::clone(&connections).try_acquire_owned() else {
-            tracing::warn!(%peer, "too many connections");
+        let connection = Arc::clone(&connections).try_acquire_owned();
+        if connection.is_err() && !full {
+            tracing::warn!(%peer, "too many connections; further ones are closed unheard");
+        }
+        full = connection.is_err();
+        let Ok(connection) = connection else {
             continue;
         };
         let acceptor = Arc::clone(&acceptor);
