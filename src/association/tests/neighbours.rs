@@ -98,7 +98,7 @@ fn who_says_nothing_is_cut_off_in_time() {
 #[test]
 fn a_trickle_is_cut_off_and_an_association_in_use_is_not() {
     let mut server = Server::start(Policy {
-        idle_timeout: Duration::from_millis(300),
+        idle_timeout: Duration::from_millis(1500),
         ..policy()
     });
     let mut trickle = Peer::storing(&server, 0);
