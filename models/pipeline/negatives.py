@@ -13,7 +13,7 @@ from .data import BACKGROUND, SIZE
 def negative(rng: np.random.Generator) -> Drawn:
     """A slice in which everything is background, whatever it shows."""
     maker = rng.choice(
-        [phantom.trunk_without_liver, head, limb, cylinder, other_numbers], p=[0.5, 0.15, 0.12, 0.1, 0.13]
+        [phantom.trunk_without_liver, head, limb, cylinder, other_numbers], p=[0.42, 0.2, 0.2, 0.08, 0.1]
     )
     drawn = maker(rng)
     return drawn._replace(label=np.full_like(drawn.label, BACKGROUND))
@@ -26,8 +26,8 @@ def head(rng: np.random.Generator) -> Drawn:
     skin = canvas.ellipse(x, y, rx, ry)
     canvas.fill(skin, rng.uniform(20, 60), 10)
     canvas.fill(skin + 5, rng.uniform(600, 1400), 60)
-    canvas.fill(skin + rng.uniform(10, 14), rng.uniform(28, 42), 4)
-    for side in (-1, 1):
+    canvas.fill(skin + rng.uniform(8, 14), rng.uniform(22, 60), rng.uniform(0, 8))
+    for side in (-1, 1) if rng.random() < 0.6 else ():
         canvas.fill(canvas.ellipse(x + side * 12, y - 8, 7, 24, side * 0.3), rng.uniform(2, 12))
     if rng.random() < 0.4:
         for _ in range(6):
@@ -39,12 +39,18 @@ def head(rng: np.random.Generator) -> Drawn:
 def limb(rng: np.random.Generator) -> Drawn:
     """One or two legs or arms: muscle groups around a bone."""
     canvas = Canvas(rng, rng.uniform(250, 450) / SIZE, rng.uniform(2, 6))
-    for x in (-75, 75) if rng.random() < 0.6 else (0,):
-        radius = rng.uniform(38, 72)
-        canvas.fill(canvas.ellipse(x, 0, radius, radius * rng.uniform(0.9, 1.2)), -100, 8)
-        canvas.fill(canvas.ellipse(x, 0, radius * 0.85, radius * 0.9), rng.uniform(45, 85), 14)
-        canvas.fill(canvas.ellipse(x + rng.normal(0, 6), rng.normal(0, 6), 14, 14), rng.uniform(600, 1200))
-        canvas.fill(canvas.ellipse(x, 0, 7, 7), rng.uniform(-60, 40))
+    muscle, radius, apart = rng.uniform(40, 90), rng.uniform(35, 85), rng.uniform(1.05, 1.4)
+    for x in (-radius * apart, radius * apart) if rng.random() < 0.7 else (rng.normal(0, 40),):
+        y = rng.normal(0, 15)
+        canvas.fill(canvas.ellipse(x, y, radius, radius * rng.uniform(0.9, 1.2)), -100, 8)
+        lean = rng.uniform(0.8, 0.97)
+        canvas.fill(canvas.ellipse(x, y, radius * lean, radius * lean), muscle, rng.uniform(0, 14))
+        bone = (x + rng.normal(0, 12), y + rng.normal(0, 12))
+        canvas.fill(canvas.ellipse(*bone, 14, 14), rng.uniform(600, 1200))
+        canvas.fill(canvas.ellipse(*bone, 7, 7), rng.uniform(-60, 60))
+        for _ in range(int(rng.integers(0, 4))):
+            vessel = (x + rng.normal(0, 0.4 * radius), y + rng.normal(0, 0.4 * radius))
+            canvas.fill(canvas.ellipse(*vessel, 4, 4), rng.uniform(60, 300))
     return scan(canvas, "limb")
 
 

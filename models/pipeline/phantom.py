@@ -161,6 +161,8 @@ class Trunk:
             row, column = places[rng.integers(len(places))]
             at = (float(canvas.x[row, column]), float(canvas.y[row, column]))
             value = self.tissue["portal"] * rng.uniform(0.8, 1.1)
+            if rng.random() < 0.3:  # hepatic veins fill last: in early phases they are the darker ones
+                value = self.tissue["liver"] * rng.uniform(0.55, 1.3)
             length = rng.uniform(1, 12) if rng.random() < 0.5 else rng.uniform(20, 60)
             branch = canvas.tube(at, rng.uniform(0, 6.3), length, rng.uniform(1.2, 5))
             canvas.fill(branch, value, within=shape, label=LIVER)
@@ -205,11 +207,12 @@ def trunk_without_liver(rng: np.random.Generator) -> Drawn:
         trunk.vessels()
         trunk.bowel(int(rng.integers(6, 22)))
         for side in (-1, 1):
-            trunk.blob(side * 0.25, 0.35, 22, 26, trunk.tissue["muscle"])
+            trunk.blob(side * rng.uniform(0.2, 0.5), 0.3, 24, rng.uniform(22, 50), trunk.tissue["muscle"])
             if kind == "lower" and rng.random() < 0.5:
                 trunk.kidney(side)
             if kind == "pelvis":
-                trunk.blob(side * 0.7, 0.2, 14, 45, rng.uniform(200, 500), 60)
+                trunk.blob(side * 0.55, 0.75, 55, 35, trunk.tissue["muscle"])
+                trunk.blob(side * 0.7, 0.2, rng.uniform(8, 28), rng.uniform(20, 50), rng.uniform(200, 700), 60)
         if kind == "pelvis":
             trunk.blob(0, -0.3, rng.uniform(25, 50), rng.uniform(20, 40), rng.uniform(0, 30), 2)
     return scan(trunk.canvas, "trunk")

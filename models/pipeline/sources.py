@@ -33,10 +33,10 @@ LIVER_VISIBLE_PIXELS = 60
 class Mixture:
     """Shares of the stream, and the odds of what is done to a real slice."""
 
-    real: float = 0.66
-    without_liver: float = 0.08
-    phantom: float = 0.18
-    negative: float = 0.10
+    real: float = 0.60
+    without_liver: float = 0.05
+    phantom: float = 0.20
+    negative: float = 0.15
     painted: float = 0.85
     shifted: float = 0.3
     hidden: float = 0.15
