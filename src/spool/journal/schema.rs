@@ -48,7 +48,7 @@ const MIGRATIONS: [&str; 2] = [
          association INTEGER NOT NULL,
          header TEXT
      ) STRICT;
-     CREATE INDEX instances_by_series ON instances (series, bytes);
+     CREATE INDEX instances_by_series ON instances (series, quarantined, bytes);
      CREATE INDEX instances_quarantined ON instances (received_at) WHERE quarantined IS NOT NULL;
 
      CREATE TABLE objects (
@@ -71,8 +71,11 @@ const MIGRATIONS: [&str; 2] = [
          PRIMARY KEY (object, destination)
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX deliveries_waiting ON deliveries (next_attempt_at) WHERE state = 'waiting';",
-    // One row.
-    "CREATE TABLE retention_clock (
+    // `judged_to` is the last of a series' instances that its result or verdict took into account;
+    // unknown for what an older version did. The clock has one row.
+    "ALTER TABLE series ADD COLUMN judged_to INTEGER;
+
+     CREATE TABLE retention_clock (
          id INTEGER PRIMARY KEY CHECK (id = 1),
          at INTEGER NOT NULL,
          doubted_for_seconds INTEGER NOT NULL

@@ -190,6 +190,29 @@ impl Journal {
         })
     }
 
+    /// Series whose result or verdict does not take all recorded instances into account: the
+    /// process ended between recording a late slice and reopening its series.
+    pub fn overtaken(&self) -> Result<Vec<Uid>, JournalError> {
+        self.read("look for overtaken results", |db| {
+            db.prepare_cached(
+                "SELECT series FROM series
+                 WHERE state NOT IN (?1, ?2, ?3) AND judged_to <
+                     (SELECT max(id) FROM instances
+                      WHERE instances.series = series.series AND quarantined IS NULL)
+                 ORDER BY id",
+            )?
+            .query_map(
+                [
+                    SeriesState::Receiving,
+                    SeriesState::Queued,
+                    SeriesState::Segmenting,
+                ],
+                |row| row.get(0),
+            )?
+            .collect()
+        })
+    }
+
     /// How many series are in each state; states without any are left out.
     pub fn counts(&self) -> Result<BTreeMap<SeriesState, u64>, JournalError> {
         self.read("count series", |db| {
@@ -229,6 +252,13 @@ pub(super) fn step(
         reason.map(|(_, remedy)| remedy),
         next.is_settled().then_some(Micros(now)),
     ))?;
+    if next == SeriesState::Segmenting || (next.is_settled() && !from.has_result()) {
+        tx.prepare_cached(
+            "UPDATE series SET judged_to = (SELECT coalesce(max(id), 0) FROM instances
+                 WHERE instances.series = ?1) WHERE series = ?1",
+        )?
+        .execute([series])?;
+    }
     match (from, next) {
         // After a restart in mid-work the attempt still counts.
         (SeriesState::Segmenting, SeriesState::Queued) => {}

@@ -64,6 +64,11 @@ impl SeriesState {
         }
     }
 
+    /// What happens from here on is decided by the instances that segmenting began with.
+    pub(super) fn has_result(self) -> bool {
+        matches!(self, Self::Segmenting | Self::Delivering)
+    }
+
     /// Nothing more happens by itself.
     #[must_use]
     pub fn is_settled(self) -> bool {

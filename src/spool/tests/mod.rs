@@ -171,6 +171,16 @@ fn a_missing_folder_is_made_again() {
 }
 
 #[test]
+fn a_place_that_cannot_be_used_is_an_error_for_a_person() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    let refused = Spool::open(&file.join("state"), RealDisk).unwrap_err();
+    assert!(matches!(refused, SpoolError::Open { .. }), "{refused:?}");
+    assert_eq!(refused.remedy(), Remedy::Service);
+}
+
+#[test]
 fn two_processes_do_not_share_a_state_directory() {
     let (dir, _spool) = spool();
     let second = Spool::open(dir.path(), RealDisk);

@@ -334,6 +334,46 @@ fn lists_are_in_order_of_arrival_and_counted_by_state() {
 }
 
 #[test]
+fn a_late_slice_that_was_recorded_before_its_series_reopened_is_noticed_at_the_next_start() {
+    let (_dir, journal) = journal();
+    let slice = |name: &str, series: &str| {
+        journal
+            .record_instance(&instance(name, Some(series)))
+            .unwrap();
+    };
+    slice("1.2.3.1", "1.2.3");
+    let series = segmenting(&journal, "1.2.3");
+    slice("1.2.4.1", "1.2.4");
+    let ignored = journal.open_series(&new_series("1.2.4"), at(0)).unwrap();
+    let reason = Some(("a localizer", Remedy::Resend));
+    journal
+        .advance(&ignored.series, SeriesState::Ignored, reason, at(1))
+        .unwrap();
+    assert_eq!(journal.overtaken().unwrap(), []);
+
+    // While it is segmented; that it is not done yet is known anyway.
+    slice("1.2.3.2", "1.2.3");
+    assert_eq!(journal.overtaken().unwrap(), []);
+    journal
+        .record_result(&series, &json!({}), &[seg(1)], &[], at(3))
+        .unwrap();
+    slice("1.2.4.2", "1.2.4");
+    let both = [series.clone(), ignored.series];
+    assert_eq!(journal.overtaken().unwrap(), both);
+
+    for series in &both {
+        journal.reopen(series, at(4)).unwrap();
+    }
+    for next in [SeriesState::Queued, SeriesState::Segmenting] {
+        journal.advance(&series, next, None, at(5)).unwrap();
+    }
+    journal
+        .record_result(&series, &json!({}), &[seg(2)], &[], at(6))
+        .unwrap();
+    assert_eq!(journal.overtaken().unwrap(), []);
+}
+
+#[test]
 fn a_series_whose_files_were_removed_is_remembered_and_not_considered_again() {
     let (_dir, journal) = journal();
     let series = segmenting(&journal, "1.2.3");
