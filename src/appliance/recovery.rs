@@ -61,6 +61,10 @@ pub(super) fn record_unknown_instances(intake: &Intake) -> Result<usize, Journal
 impl Dispatcher {
     /// Takes up series that were in work when the process ended.
     pub(super) fn resume(&mut self) -> Result<(), JournalError> {
+        // A late instance was recorded, and the process ended before its series was opened again.
+        for series in self.journal.overtaken()? {
+            self.journal.reopen(&series, Timestamp::now())?;
+        }
         let unfinished = [
             SeriesState::Receiving,
             SeriesState::Queued,

@@ -23,6 +23,7 @@ mod image;
 mod lesions;
 mod overlap;
 mod report;
+mod scores;
 mod slices;
 mod statistics;
 mod surface;
@@ -38,10 +39,8 @@ pub use html::HtmlReport;
 pub use image::{ImageError, series_image};
 pub use lesions::{Lesion, Lesions};
 pub use overlap::Counts;
-pub use report::{
-    CaseReport, LesionWise, Metric, Outcome, Pooled, Report, Scores, SizeClass, StructureReport,
-    evaluate,
-};
+pub use report::{LesionWise, Pooled, Report, SizeClass, StructureReport, evaluate};
+pub use scores::{CaseReport, Metric, Outcome, Scores};
 pub use slices::{LabelledSlice, SliceDataError, SlicePaths, slices};
 pub use statistics::{Resampling, Summary, percentile};
 pub use surface::{Cropped, Directed};

@@ -5,7 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use super::{
     Structure,
     overlap::Counts,
-    report::{Metric, Outcome, Report},
+    report::Report,
+    scores::{Metric, Outcome},
     statistics::Summary,
 };
 
