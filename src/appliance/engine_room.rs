@@ -132,6 +132,7 @@ pub fn encode_frames(
         let logits = engine.head(&embedding)?;
         let slice = EncodedSlice {
             probabilities: Probabilities::of(&logits, &manifest.output.temperature),
+            organ_in_view: embedding.organ_in_view(),
             placement,
             histogram: HuHistogram::of(&hounsfield),
         };

@@ -11,8 +11,8 @@ use crate::{
     dicom::{Remedy, Uid},
     encode::{self, EncodeError, EncodedObject, Equipment, SegInput},
     engine::{EngineInfo, Placement},
-    mask::{self, Examination, Findings, Gate, HuHistogram, Labels, Outcome, Probabilities},
-    model::Bundle,
+    mask::{self, Examination, Findings, Gate, HuHistogram, Labels, Outcome, Probabilities, View},
+    model::{Bundle, Postprocess},
     series::InstanceHeader,
     volume::{self, GeometryError, Stack},
 };
@@ -25,6 +25,8 @@ use crate::{
 #[derive(Debug)]
 pub struct EncodedSlice {
     pub probabilities: Probabilities,
+    /// The encoder's probability that the slice shows the liver at all.
+    pub organ_in_view: Option<f32>,
     pub placement: Placement,
     pub histogram: HuHistogram,
 }
@@ -147,7 +149,12 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
         .map(Arc::as_ref)
         .collect();
     let manifest = &complete.bundle.manifest;
-    let mut labels = label(&slices, &stack, manifest.postprocess.z_smoothing_mm);
+    let along_mm: Vec<f64> = (0..slices.len())
+        .map(|slice| stack.geometry.along_normal_mm(slice))
+        .collect();
+    let judged: Vec<_> = slices.iter().map(|slice| slice.organ_in_view).collect();
+    let view = View::of(&judged, &along_mm);
+    let mut labels = label(&slices, &along_mm, &view, &manifest.postprocess);
     let changes = mask::postprocess(&mut labels, &stack.geometry, &manifest.postprocess);
     let findings = mask::measure(&labels, &stack);
     let mut histogram = HuHistogram::default();
@@ -160,6 +167,7 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
             histogram: &histogram,
             findings: &findings,
             changes: &changes,
+            view: &view,
         },
         &manifest.gates,
     );
@@ -213,15 +221,16 @@ fn is_encoded(header: &InstanceHeader, encoded: &HashMap<(Uid, usize), Arc<Encod
 }
 
 /// The label map of every slice, on all cores: slices do not depend on each other.
-fn label(slices: &[&EncodedSlice], stack: &Stack, reach_mm: f64) -> Labels {
-    let along_mm: Vec<f64> = (0..slices.len())
-        .map(|slice| stack.geometry.along_normal_mm(slice))
-        .collect();
+fn label(slices: &[&EncodedSlice], along_mm: &[f64], view: &View, rules: &Postprocess) -> Labels {
     let label_one = |slice: usize| -> Array2<u8> {
-        let near = mask::neighbours(&along_mm, slice, reach_mm);
+        let placement = &slices[slice].placement;
+        if !view.may_show_organ(slice, rules) {
+            return Array2::zeros((placement.rows, placement.columns));
+        }
+        let near = mask::neighbours(along_mm, slice, rules.z_smoothing_mm);
         let near = near.map(|at| &slices[at].probabilities);
         let smooth = Probabilities::mean(near).expect("a slice is its own neighbour");
-        mask::label_slice(&smooth, &slices[slice].placement)
+        mask::label_slice(&smooth, placement)
     };
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let indices: Vec<usize> = (0..slices.len()).collect();

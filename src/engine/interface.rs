@@ -1,4 +1,8 @@
-use super::graph::{Graph, GraphError, Port};
+use super::{
+    Embedding,
+    graph::{Graph, GraphError, Port},
+    to_half,
+};
 use crate::model::{CLASSES, Manifest};
 
 /// The tensors that pass between encoder, cache and head, as the files declare them and the
@@ -46,6 +50,23 @@ impl Interface {
             logits,
         })
     }
+
+    /// What the encoder gave, as it is kept; `outputs` in the order of `encoded`.
+    ///
+    /// `gate`, where there is one, holds logits of what the slice shows: the organ first.
+    pub(super) fn embedding(&self, outputs: &[&[f32]]) -> Embedding {
+        let gate = self.encoded.iter().position(|port| port.name == "gate");
+        Embedding {
+            tensors: outputs.iter().map(|values| to_half(values)).collect(),
+            organ_in_view: gate.map(|at| first_of_softmax(outputs[at])),
+        }
+    }
+}
+
+fn first_of_softmax(logits: &[f32]) -> f32 {
+    let highest = logits.iter().copied().fold(f32::MIN, f32::max);
+    let sum: f32 = logits.iter().map(|logit| (logit - highest).exp()).sum();
+    (logits[0] - highest).exp() / sum
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +156,25 @@ mod tests {
         let names: Vec<_> = interface.encoded.iter().map(|port| &*port.name).collect();
         assert_eq!(names, ["embedding", "skip"]);
         assert_eq!(interface.head_takes, [1]);
+    }
+
+    #[test]
+    fn the_gate_says_how_likely_the_slice_shows_the_organ() {
+        let encoded = [named("embedding", &[1, 1, 8, 8]), named("gate", &[1, 3])];
+        let interface = |encoded: &[Port]| Interface {
+            image: named("image", &[1, 3, 32, 32]),
+            encoded: encoded.to_vec(),
+            head_takes: vec![0],
+            logits: named("logits", &[1, 3, 16, 16]),
+        };
+        let judging = interface(&encoded).embedding(&[&[0.0; 64], &[2.0, 2.0, -90.0]]);
+        assert!((judging.organ_in_view().unwrap() - 0.5).abs() < 1e-6);
+        assert_eq!(
+            interface(&encoded[..1])
+                .embedding(&[&[0.0; 64]])
+                .organ_in_view(),
+            None
+        );
     }
 
     #[test]

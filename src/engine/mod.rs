@@ -71,16 +71,14 @@ pub struct Image {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
     tensors: Vec<Vec<f16>>,
+    organ_in_view: Option<f32>,
 }
 
 impl Embedding {
-    /// Memory held, bytes.
+    /// The encoder's probability that the slice shows the organ at all; `None` if it does not judge.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.tensors
-            .iter()
-            .map(|t| t.len() * size_of::<f16>())
-            .sum()
+    pub fn organ_in_view(&self) -> Option<f32> {
+        self.organ_in_view
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
     Cause, Embedding, Engine, EngineError, EngineInfo, Image, Logits,
     graph::Graph,
     interface::{Interface, InterfaceError},
-    to_half, to_single,
+    to_single,
 };
 use crate::model::Bundle;
 
@@ -227,11 +227,11 @@ impl Engine for OnnxRuntime {
             values.collect()
         };
         let outputs = run().map_err(|error| failed(ENCODER, error))?;
-        let tensors = outputs
-            .into_iter()
-            .map(|values| finite(values, ENCODER).map(|values| to_half(&values)))
-            .collect::<Result<_, _>>()?;
-        Ok(Embedding { tensors })
+        let outputs = outputs
+            .iter()
+            .map(|values| finite(values, ENCODER))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.interface.embedding(&outputs))
     }
 
     fn head(&mut self, embedding: &Embedding) -> Result<Logits, EngineError> {
@@ -257,8 +257,9 @@ impl Engine for OnnxRuntime {
             Ok(values.to_vec())
         };
         let values = run().map_err(|error| failed(HEAD, error))?;
+        finite(&values, HEAD)?;
         let shape = [logits.shape[1], logits.shape[2], logits.shape[3]];
-        Array3::from_shape_vec(shape, finite(values, HEAD)?)
+        Array3::from_shape_vec(shape, values)
             .map(Logits)
             .map_err(|error| EngineError::Run {
                 engine: NAME,
@@ -268,7 +269,7 @@ impl Engine for OnnxRuntime {
     }
 }
 
-fn finite(values: Vec<f32>, step: &'static str) -> Result<Vec<f32>, EngineError> {
+fn finite<'a>(values: &'a [f32], step: &'static str) -> Result<&'a [f32], EngineError> {
     if values.iter().all(|value| value.is_finite()) {
         return Ok(values);
     }

@@ -19,7 +19,7 @@ use super::{
     Embedding, Engine, EngineError, EngineInfo, Image, Logits,
     graph::Graph,
     interface::{Interface, InterfaceError},
-    to_half, to_single,
+    to_single,
 };
 use crate::model::Bundle;
 
@@ -111,11 +111,11 @@ impl Engine for TractEngine {
     fn encode(&mut self, image: &Image) -> Result<Embedding, EngineError> {
         let input = tensor(&self.interface.image.shape, &image.values, ENCODER)?;
         let outputs = run(&mut self.encoder, vec![input], ENCODER)?;
-        let tensors = outputs
+        let outputs = outputs
             .iter()
-            .map(|output| values(output, ENCODER).map(to_half))
-            .collect::<Result<_, _>>()?;
-        Ok(Embedding { tensors })
+            .map(|output| values(output, ENCODER))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.interface.embedding(&outputs))
     }
 
     fn head(&mut self, embedding: &Embedding) -> Result<Logits, EngineError> {

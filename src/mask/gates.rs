@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Changes, Findings, HuHistogram};
+use super::{Changes, Findings, HuHistogram, View};
 use crate::{
     model::GateThresholds,
     volume::{GeometryFinding, Stack},
@@ -37,6 +37,7 @@ pub struct Examination<'a> {
     pub histogram: &'a HuHistogram,
     pub findings: &'a Findings,
     pub changes: &'a Changes,
+    pub view: &'a View,
 }
 
 /// The worst outcome.
@@ -51,6 +52,7 @@ pub fn verdict(gates: &[Gate]) -> Outcome {
 pub fn examine(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
     let mut gates = hounsfield(of.histogram, limits);
     gates.extend(geometry(of.stack, limits));
+    gates.push(region(of.view, limits));
     gates.extend(organ(of, limits));
     gates.extend(lesions(of.findings, limits));
     gates
@@ -170,6 +172,23 @@ fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
             },
         ),
     ]
+}
+
+fn region(view: &View, limits: &GateThresholds) -> Gate {
+    let mm = view.extent_mm();
+    let refused = mm < limits.organ_view_mm_refuse;
+    let words = if refused {
+        "no part of the series shows the liver".to_owned()
+    } else {
+        format!("{mm:.0} mm of the series show the liver")
+    };
+    gate(
+        "body-region",
+        worst(refused, mm < limits.organ_view_mm),
+        mm,
+        "mm",
+        &words,
+    )
 }
 
 fn organ(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
@@ -363,10 +382,18 @@ mod tests {
             histogram,
             findings: &findings,
             changes: &changes,
+            view: &everywhere(&stack),
         };
         let gates = examine(&examination, &GateThresholds::default());
         let found = gates.iter().find(|gate| gate.code == code);
         found.unwrap_or_else(|| panic!("no gate {code}")).outcome
+    }
+
+    fn everywhere(stack: &Stack) -> View {
+        let along: Vec<f64> = (0..stack.geometry.n_slices())
+            .map(|slice| stack.geometry.along_normal_mm(slice))
+            .collect();
+        View::of(&vec![None; along.len()], &along)
     }
 
     const LIVER: (f64, f64) = (70.0, 120.0);
@@ -386,6 +413,7 @@ mod tests {
             histogram: &abdomen(),
             findings: &findings,
             changes: &changes,
+            view: &everywhere(&stack),
         };
         let gates = examine(&examination, &GateThresholds::default());
         assert_eq!(verdict(&gates), Outcome::Pass, "{gates:#?}");
@@ -454,6 +482,20 @@ mod tests {
             outcome("geometry-slices", &abdomen(), LIVER, 60.0),
             Outcome::Refuse
         );
+    }
+
+    #[test]
+    fn a_series_of_another_region_is_refused() {
+        let along: Vec<f64> = (0..50).map(f64::from).collect();
+        let outcome = |slices: usize| {
+            let judged: Vec<_> = (0..50_usize)
+                .map(|s| Some(f32::from(u8::from(s < slices))))
+                .collect();
+            region(&View::of(&judged, &along), &GateThresholds::default()).outcome
+        };
+        assert_eq!(outcome(0), Outcome::Refuse);
+        assert_eq!(outcome(30), Outcome::Warn);
+        assert_eq!(outcome(50), Outcome::Pass);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod probabilities;
 mod runs;
 #[cfg(test)]
 pub(crate) mod testing;
+mod view;
 
 use ndarray::Array2;
 
@@ -28,6 +29,7 @@ pub use label::label_slice;
 pub use measure::{Findings, Lesion, measure};
 pub use postprocess::{Changes, postprocess};
 pub use probabilities::{Probabilities, neighbours};
+pub use view::View;
 
 use crate::volume::VolumeGeometry;
 

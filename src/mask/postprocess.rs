@@ -188,6 +188,7 @@ mod tests {
 
     const OFF: Postprocess = Postprocess {
         z_smoothing_mm: 0.0,
+        minimum_view: 0.0,
         keep_share_of_largest: 0.0,
         minimum_organ_ml: 0.0,
         fill_holes_cm2: 0.0,

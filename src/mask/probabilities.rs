@@ -61,12 +61,6 @@ impl Probabilities {
         Some(Self::from_single(first.side, &sums))
     }
 
-    /// Memory held, bytes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        size_of_val(&*self.values)
-    }
-
     pub(super) fn to_single(&self) -> Vec<f32> {
         let mut single = vec![0.0; self.values.len()];
         self.values.convert_to_f32_slice(&mut single);

@@ -21,6 +21,9 @@ pub struct GateThresholds {
     pub fat_peak_hu: [f64; 2],
     /// Where the peak of soft tissue must lie, HU.
     pub soft_tissue_peak_hu_refuse: [f64; 2],
+    /// How far slices that show the organ must reach without a break, mm.
+    pub organ_view_mm: f64,
+    pub organ_view_mm_refuse: f64,
     /// The organ with its lesions, ml.
     pub organ_ml: [f64; 2],
     pub organ_ml_refuse: f64,
@@ -48,6 +51,8 @@ impl Default for GateThresholds {
             air_peak_hu_refuse: [-1100.0, -900.0],
             fat_peak_hu: [-140.0, -50.0],
             soft_tissue_peak_hu_refuse: [0.0, 120.0],
+            organ_view_mm: 40.0,
+            organ_view_mm_refuse: 10.0,
             organ_ml: [600.0, 3500.0],
             organ_ml_refuse: 150.0,
             organ_largest_share: 0.95,

@@ -89,6 +89,9 @@ pub struct SegmentSpec {
 pub struct Postprocess {
     /// Probabilities of slices within this distance are averaged, mm.
     pub z_smoothing_mm: f64,
+    /// Nothing is organ in slices that show it with less probability than this, by the encoder's
+    /// judgement averaged over a centimetre.
+    pub minimum_view: f64,
     /// Organ components smaller than this share of the largest are dropped; 1 keeps the largest.
     pub keep_share_of_largest: f64,
     /// An organ smaller than this in the whole series is none, ml.
@@ -105,6 +108,7 @@ impl Default for Postprocess {
     fn default() -> Self {
         Self {
             z_smoothing_mm: 3.0,
+            minimum_view: 0.1,
             keep_share_of_largest: 0.05,
             minimum_organ_ml: 50.0,
             fill_holes_cm2: 1.0,
@@ -309,6 +313,7 @@ impl Postprocess {
             || format!("{} is not a share", self.keep_share_of_largest),
         )?;
         let bounded = [
+            ("postprocess.minimum-view", self.minimum_view, 1.0),
             ("postprocess.z-smoothing-mm", self.z_smoothing_mm, 20.0),
             ("postprocess.minimum-organ-ml", self.minimum_organ_ml, 500.0),
             ("postprocess.fill-holes-cm2", self.fill_holes_cm2, 100.0),
