@@ -71,7 +71,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    fn better(self) -> Better {
+    pub(super) fn better(self) -> Better {
         match self {
             Self::VolumeError
             | Self::AbsoluteVolumeError
@@ -117,7 +117,7 @@ impl Serialize for Metric {
 }
 
 impl CaseReport {
-    fn of(case: &Case, both_empty: BothEmpty) -> Self {
+    pub(super) fn of(case: &Case, both_empty: BothEmpty) -> Self {
         let (prediction, truth) = (case.prediction.view(), case.truth.view());
         let scored = |structure| Scores::of(case, structure, both_empty);
         let tumours = case.labelled == Labelled::LiverAndTumour;
