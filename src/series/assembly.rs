@@ -182,6 +182,7 @@ impl Assembler {
 mod tests {
     use dicom_core::VR;
     use dicom_dictionary_std::tags;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::series::sample::{Sample, series};
@@ -392,6 +393,53 @@ mod tests {
         };
         let mut story = Story::new();
         assert_eq!(story.send([0, 0, 1, 1].map(announced), 1).complete(), []);
+    }
+
+    #[test]
+    fn a_pause_longer_than_the_quiet_period_completes_a_series_twice() {
+        let mut story = Story::new();
+        story.send(slices(0..5), 1).wait();
+        assert_eq!(story.complete(), one(Evidence::Quiet));
+        // The late slices are judged together with those before the pause.
+        story.send(slices(5..9), 1);
+        assert_eq!(story.complete(), []);
+        assert_eq!(story.end(1, true).complete(), one(Evidence::Contiguous));
+        assert!(story.assembler.take_newly_learned().is_empty());
+    }
+
+    proptest! {
+        /// Slices of three series, ends of associations and silences in any order.
+        #[test]
+        fn every_series_with_something_new_is_completed_once_by_silence(
+            events in prop::collection::vec((0_u8..10, 0_i32..3, 0_i32..8, 1_u64..4), 1..40),
+        ) {
+            let mut story = Story::new();
+            let mut waiting = BTreeSet::new();
+            for (kind, series, number, association) in events {
+                match kind {
+                    0 => story.end(association, number % 2 == 0),
+                    1 => story.wait(),
+                    _ => {
+                        let uid = format!("1.2.3.{}", 100 + series);
+                        waiting.insert(uid.clone());
+                        let slice = Sample::slice(number)
+                            .with(tags::SERIES_INSTANCE_UID, VR::UI, uid.as_str())
+                            .of_instance(&format!("{uid}.{}", 1 + number));
+                        story.send([slice], association)
+                    }
+                };
+                for (series, _) in story.complete() {
+                    prop_assert!(waiting.remove(&series), "completed without anything new");
+                }
+            }
+            let open = story.assembler.deadline();
+            prop_assert_eq!(open.is_some(), !waiting.is_empty());
+            for (series, _) in story.wait().complete() {
+                prop_assert!(waiting.remove(&series));
+            }
+            prop_assert!(waiting.is_empty());
+            prop_assert_eq!(story.assembler.deadline(), None);
+        }
     }
 
     #[test]

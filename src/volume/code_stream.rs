@@ -7,9 +7,9 @@ use crate::series::InstanceHeader;
 
 /// What a code stream says it holds.
 pub(super) struct Announced {
-    rows: u32,
-    columns: u32,
-    components: u16,
+    pub(super) rows: u32,
+    pub(super) columns: u32,
+    pub(super) components: u16,
 }
 
 impl Announced {
@@ -29,8 +29,7 @@ impl Announced {
     }
 }
 
-/// Walks the marker segments of a JPEG or JPEG-LS stream to its start of frame (ITU-T T.81 B.2.2,
-/// T.87 C.2.2).
+/// Walks the marker segments of a JPEG stream to its start of frame (ITU-T T.81 B.2.2).
 pub(super) fn jpeg_size(frame: &[u8]) -> Result<Announced, CodecError> {
     let mut rest = frame
         .strip_prefix(&[0xFF, 0xD8])
@@ -48,8 +47,8 @@ pub(super) fn jpeg_size(frame: &[u8]) -> Result<Announced, CodecError> {
         }
         let segment = rest.get(2..).unwrap_or_default();
         let length = usize::from(big_u16(segment, 0)?);
-        // C4, C8 and CC define tables; F7 is JPEG-LS.
-        if matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF | 0xF7) {
+        // C4 and CC define tables, C8 is reserved.
+        if matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF) {
             return Ok(Announced {
                 rows: big_u16(segment, 3)?.into(),
                 columns: big_u16(segment, 5)?.into(),
@@ -63,21 +62,38 @@ pub(super) fn jpeg_size(frame: &[u8]) -> Result<Announced, CodecError> {
     }
 }
 
-/// The SIZ segment, which follows the start of the code stream at once; a JP2 wrapper may stand
-/// before it (ISO/IEC 15444-1 A.5.1).
-pub(super) fn jpeg_2000_size(frame: &[u8]) -> Result<Announced, CodecError> {
-    let head = frame
-        .get(..frame.len().min(WRAPPER_BYTES))
-        .unwrap_or_default();
-    let at = head
-        .windows(4)
-        .position(|bytes| bytes == [0xFF, 0x4F, 0xFF, 0x51])
+/// The code stream proper, without the boxes of a JP2 file that some writers put around it
+/// (ISO/IEC 15444-1 Annex I).
+pub(super) fn jpeg_2000_stream(frame: &[u8]) -> Result<&[u8], CodecError> {
+    let mut rest = frame;
+    while !rest.starts_with(&START_OF_CODE_STREAM) {
+        let length = big_u32(rest, 0)? as usize;
+        let length = if length == 0 { rest.len() } else { length };
+        let contents = rest.get(8..length).ok_or(CodecError::NoHeader)?;
+        rest = if rest.get(4..8) == Some(b"jp2c") {
+            contents
+        } else {
+            rest.get(length..).unwrap_or_default()
+        };
+    }
+    Ok(rest)
+}
+
+/// SOC, and SIZ which must follow it.
+const START_OF_CODE_STREAM: [u8; 4] = [0xFF, 0x4F, 0xFF, 0x51];
+
+/// What the SIZ segment says (ISO/IEC 15444-1 A.5.1).
+pub(super) fn jpeg_2000_size(stream: &[u8]) -> Result<Announced, CodecError> {
+    let siz = stream
+        .strip_prefix(&START_OF_CODE_STREAM)
         .ok_or(CodecError::NoHeader)?;
-    let siz = frame.get(at + 4..).unwrap_or_default();
     let (columns, rows) = (big_u32(siz, 4)?, big_u32(siz, 8)?);
     let (left, top) = (big_u32(siz, 12)?, big_u32(siz, 16)?);
+    // A codec keeps its tables for every tile, and a stream can announce 65535 of them.
+    let (across, down) = (big_u32(siz, 20)?.max(1), big_u32(siz, 24)?.max(1));
+    let tiles = u64::from(columns.div_ceil(across)) * u64::from(rows.div_ceil(down));
     // Every component has its own sub-sampling; one pixel for each is all that a slice can have.
-    if siz.get(39..41) != Some(&[1, 1]) {
+    if tiles > MAX_TILES || siz.get(39..41) != Some(&[1, 1]) {
         return Err(CodecError::NoHeader);
     }
     Ok(Announced {
@@ -87,8 +103,8 @@ pub(super) fn jpeg_2000_size(frame: &[u8]) -> Result<Announced, CodecError> {
     })
 }
 
-/// The boxes of a JP2 wrapper without colour profiles are shorter than this.
-const WRAPPER_BYTES: usize = 4096;
+/// Tiles of 128 x 128 over the largest image there is; writers for DICOM make one.
+const MAX_TILES: u64 = 1024;
 
 fn big_u16(bytes: &[u8], at: usize) -> Result<u16, CodecError> {
     bytes

@@ -9,7 +9,7 @@
 use dicom_dictionary_std::uids;
 
 use super::{
-    code_stream::{jpeg_2000_size, jpeg_size},
+    code_stream::{jpeg_2000_size, jpeg_2000_stream, jpeg_size},
     jpeg_extended, jpeg_ls, run_lengths,
 };
 use crate::series::InstanceHeader;
@@ -40,24 +40,22 @@ pub(super) fn decode(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, 
         | uids::JPEG_EXTENDED12_BIT
         | uids::JPEG_LOSSLESS
         | uids::JPEG_LOSSLESS_SV1 => {
-            jpeg_size(frame)?.expect(header)?;
             if jpeg_extended::is_twelve_bit(frame) {
-                jpeg_extended::decode(frame)?
+                jpeg_extended::decode(frame, header)?
             } else {
+                jpeg_size(frame)?.expect(header)?;
                 jpeg(frame)?
             }
         }
-        uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => {
-            jpeg_size(frame)?.expect(header)?;
-            jpeg_ls::decode(frame)?
-        }
+        uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => jpeg_ls::decode(frame, header)?,
         uids::JPEG2000_LOSSLESS
         | uids::JPEG2000
         | uids::HTJ2K_LOSSLESS
         | uids::HTJ2K_LOSSLESS_RPCL
         | uids::HTJ2K => {
-            jpeg_2000_size(frame)?.expect(header)?;
-            jpeg_2000(frame)?
+            let stream = jpeg_2000_stream(frame)?;
+            jpeg_2000_size(stream)?.expect(header)?;
+            jpeg_2000(stream)?
         }
         // Encapsulated Uncompressed is all that is left of the decodable syntaxes.
         _ => uncompressed(frame, header)?,

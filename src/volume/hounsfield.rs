@@ -58,16 +58,20 @@ impl ToHounsfield {
         };
         match self.padding {
             None => stored.map(|bits| hounsfield(value(self, bits))).collect(),
-            Some((low, high)) => stored
-                .map(|bits| {
-                    let value = value(self, bits);
-                    if (low..=high).contains(&value) {
-                        AIR_HU
-                    } else {
-                        hounsfield(value)
-                    }
-                })
-                .collect(),
+            Some((low, high)) => {
+                // One comparison for both ends: below `low` the difference wraps to a large number.
+                let width = (high - low).cast_unsigned();
+                stored
+                    .map(|bits| {
+                        let value = value(self, bits);
+                        if value.wrapping_sub(low).cast_unsigned() <= width {
+                            AIR_HU
+                        } else {
+                            hounsfield(value)
+                        }
+                    })
+                    .collect()
+            }
         }
     }
 

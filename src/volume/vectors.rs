@@ -3,6 +3,20 @@
 //! Encoders of the same crate as a decoder share its mistakes; these streams were written by CharLS,
 //! OpenJPEG, DCMTK and the authors of the standard.
 
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+
+use crate::series::{InstanceHeader, sample::Sample};
+
+/// The header of an instance of this size.
+pub(super) fn header(rows: usize, columns: usize) -> InstanceHeader {
+    let file = Sample::slice(1)
+        .with(tags::ROWS, VR::US, rows as u16)
+        .with(tags::COLUMNS, VR::US, columns as u16)
+        .file();
+    InstanceHeader::read(&file).unwrap()
+}
+
 /// Rows and columns of [`image`].
 pub(super) const ROWS: usize = 9;
 pub(super) const COLUMNS: usize = 13;

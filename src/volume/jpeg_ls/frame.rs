@@ -3,6 +3,7 @@
 #![warn(clippy::indexing_slicing)]
 
 use super::{CodecError, corrupt};
+use crate::volume::code_stream::Announced;
 
 /// Start of frame, LSE parameters and start of scan together.
 pub(super) struct Frame {
@@ -61,6 +62,14 @@ impl Frame {
                 }
                 _ => {}
             }
+        }
+    }
+
+    pub(super) fn announced(&self) -> Announced {
+        Announced {
+            rows: self.rows as u32,
+            columns: self.columns as u32,
+            components: 1,
         }
     }
 

@@ -12,10 +12,12 @@ mod frame;
 
 use self::{bits::Bits, frame::Frame};
 use super::compressed::CodecError;
+use crate::series::InstanceHeader;
 
-/// Decodes a stream whose size has been checked against the data set.
-pub(super) fn decode(stream: &[u8]) -> Result<Vec<u16>, CodecError> {
+/// Decodes one frame.
+pub(super) fn decode(stream: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, CodecError> {
     let (frame, scan) = Frame::parse(stream)?;
+    frame.announced().expect(header)?;
     Scan::new(&frame, scan).decode()
 }
 
@@ -331,11 +333,15 @@ impl RunContext {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{decode as decode_frame, *};
     use crate::volume::vectors::{
-        JPEG_LS_8, JPEG_LS_12, JPEG_LS_12_NEAR_2, JPEG_LS_16, JPEG_LS_OF_THE_STANDARD, bytes,
+        self, JPEG_LS_8, JPEG_LS_12, JPEG_LS_12_NEAR_2, JPEG_LS_16, JPEG_LS_OF_THE_STANDARD, bytes,
         image, worst,
     };
+
+    fn decode(stream: &[u8]) -> Result<Vec<u16>, CodecError> {
+        decode_frame(stream, &vectors::header(vectors::ROWS, vectors::COLUMNS))
+    }
 
     #[test]
     fn streams_of_charls_are_decoded_to_the_bit() {
@@ -352,7 +358,8 @@ mod tests {
             [64, 145, 145, 145],
             [100, 145, 145, 145],
         ];
-        let decoded = decode(&bytes(JPEG_LS_OF_THE_STANDARD)).unwrap();
+        let header = vectors::header(4, 4);
+        let decoded = decode_frame(&bytes(JPEG_LS_OF_THE_STANDARD), &header).unwrap();
         assert_eq!(decoded, expected.as_flattened());
     }
 
@@ -368,14 +375,10 @@ mod tests {
             for length in 0..stream.len() - 8 {
                 assert!(decode(stream.get(..length).unwrap()).is_err(), "{length}");
             }
-            // A damaged size is caught before this decoder is asked.
-            let size = 7..11;
-            for at in (0..stream.len()).filter(|at| !size.contains(at)) {
-                for bit in 0..8 {
-                    let mut damaged = stream.clone();
-                    *damaged.get_mut(at).unwrap() ^= 1 << bit;
-                    let _ = decode(&damaged);
-                }
+            for bit in 0..stream.len() * 8 {
+                let mut damaged = stream.clone();
+                *damaged.get_mut(bit / 8).unwrap() ^= 1 << (bit % 8);
+                let _ = decode(&damaged);
             }
         }
     }
