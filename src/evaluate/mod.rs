@@ -7,7 +7,7 @@
 //! * The *liver* is liver and tumour together, as LiTS and its successors score it; the *tumour* is
 //!   tumour alone.
 //! * Surfaces are masks without their 6-neighbour erosion, padded by a voxel; distances are exact,
-//!   in mm, with the slice step taken from positions ([`surface`]). HD95 is the larger of the two
+//!   in mm, with the slice step taken from positions (`surface`). HD95 is the larger of the two
 //!   directed percentiles; `hd95_pooled` and the area-weighted `surfel` forms stand beside it.
 //! * Tumour Dice three ways: the mean over cases that have a tumour, pooled over all voxels, and
 //!   lesion by lesion (26-connected).

@@ -68,7 +68,7 @@ pub struct SizeClass {
     pub from_mm: f64,
     pub to_mm: Option<f64>,
     pub lesions: usize,
-    /// At an overlap above [`FOUND_IOU`].
+    /// At an overlap above `FOUND_IOU`.
     pub found: usize,
     /// Mean Dice with the partner, 0 for the missed ones.
     pub mean_dice: Option<f64>,
