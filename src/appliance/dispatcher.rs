@@ -162,6 +162,7 @@ impl Dispatcher {
                     touched.insert(taken.header.series.clone());
                     self.instance(taken)?;
                 }
+                self.remember_callers()?;
                 touched
                     .iter()
                     .try_for_each(|series| self.note_received(series))
@@ -170,6 +171,18 @@ impl Dispatcher {
             // The files are safe; the next start records them again.
             self.journal_failed(&error);
         }
+    }
+
+    /// A caller that continued a series on a later association will do so again.
+    fn remember_callers(&mut self) -> Result<(), JournalError> {
+        for caller in self.assembler.take_newly_learned() {
+            tracing::info!(%caller, "sends series in pieces; from now on they wait for the quiet period");
+            self.journal.remember_chunking(&caller)?;
+            self.facts.pin(|facts| {
+                facts.chunking_callers.insert(caller.to_string());
+            });
+        }
+        Ok(())
     }
 
     fn note_received(&self, series: &Uid) -> Result<(), JournalError> {

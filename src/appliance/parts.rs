@@ -84,6 +84,10 @@ impl Parts {
         inbox: &mpsc::Sender<Message>,
         wake: &[Sender<()>],
     ) -> Result<JoinHandle<()>, StartError> {
+        let chunking = self.journal.chunking_callers()?;
+        self.facts.pin(|facts| {
+            facts.chunking_callers = chunking.iter().map(ToString::to_string).collect();
+        });
         let results = Results {
             spool: Arc::clone(&self.spool),
             journal: Arc::clone(&self.journal),
@@ -100,7 +104,7 @@ impl Parts {
             },
             journal: Arc::clone(&self.journal),
             facts: Arc::clone(&self.facts),
-            assembler: Assembler::new(self.config.series.quiet_period, []),
+            assembler: Assembler::new(self.config.series.quiet_period, chunking),
             live: BTreeMap::new(),
             engine: None,
             results: Arc::new(results),

@@ -1,7 +1,7 @@
 //! What the running parts say of themselves.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -47,6 +47,9 @@ pub struct Facts {
     pub associations: usize,
     /// Instances whose UID was here already with other bytes, by sender.
     pub contradicted: BTreeMap<String, u64>,
+    /// Callers that spread a series over associations; for these only counts and silence complete
+    /// a series.
+    pub chunking_callers: BTreeSet<String>,
     /// Callers turned away, by reason.
     pub refused_callers: BTreeMap<String, u64>,
 }

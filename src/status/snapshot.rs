@@ -157,7 +157,7 @@ impl Snapshot {
             ready: facts.not_receiving.is_none(),
             light,
             headline,
-            notices: facts.notices,
+            notices: notices(&facts),
             anyone_may_send,
             engine: facts.engine.and_then(Result::ok),
             series,
@@ -171,6 +171,23 @@ impl Snapshot {
             board: BTreeMap::new(),
         })
     }
+}
+
+/// What a person should know that is no fault.
+fn notices(facts: &Facts) -> Vec<String> {
+    let chunking = facts.chunking_callers.iter().map(|caller| {
+        format!("{caller} sends its series in pieces: results wait for the quiet period")
+    });
+    let contradicted = facts.contradicted.iter().map(|(caller, instances)| {
+        format!("{caller} sent {instances} instances that contradict earlier ones or themselves")
+    });
+    facts
+        .notices
+        .iter()
+        .cloned()
+        .chain(chunking)
+        .chain(contradicted)
+        .collect()
 }
 
 /// The worst thing first: what cannot be received is lost to the department, what cannot be

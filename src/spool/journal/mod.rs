@@ -7,6 +7,7 @@
 //! without waiting for the disk: a power cut may lose the last of them, the start after it reads
 //! them from the files again.
 
+mod callers;
 mod columns;
 mod deliveries;
 mod instances;

@@ -79,7 +79,9 @@ const MIGRATIONS: [&str; 2] = [
          id INTEGER PRIMARY KEY CHECK (id = 1),
          at INTEGER NOT NULL,
          doubted_for_seconds INTEGER NOT NULL
-     ) STRICT;",
+     ) STRICT;
+
+     CREATE TABLE chunking_callers (calling_ae TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;",
 ];
 
 /// What a file turned out to be.
