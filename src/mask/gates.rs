@@ -177,10 +177,10 @@ fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
 fn region(view: &View, limits: &GateThresholds) -> Gate {
     let mm = view.extent_mm();
     let refused = mm < limits.organ_view_mm_refuse;
-    let words = if refused {
-        "no part of the series shows the liver".to_owned()
-    } else {
+    let words = if mm > 0.0 {
         format!("{mm:.0} mm of the series show the liver")
+    } else {
+        "no part of the series shows the liver".to_owned()
     };
     gate(
         "body-region",

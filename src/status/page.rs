@@ -74,3 +74,79 @@ fn progress(series: &SeriesView) -> String {
         SeriesState::Failed => "failed".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::{
+        dicom::{AeTitle, Remedy, Uid},
+        spool::{
+            Source,
+            journal::{InstanceRecord, InstanceState, Journal, NewSeries},
+        },
+        status::Facts,
+    };
+
+    fn uid(text: &str) -> Uid {
+        Uid::parse(text).unwrap()
+    }
+
+    /// The page of a journal with one ignored series and one unreadable instance.
+    #[test]
+    fn what_has_no_result_is_on_the_page_with_its_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&directory.path().join("journal.db")).unwrap();
+        let calling_ae = AeTitle::parse("CT1").unwrap();
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let now = Timestamp::UNIX_EPOCH;
+        let series = NewSeries {
+            series: uid("1.2.3"),
+            study: uid("1.2"),
+            calling_ae: calling_ae.clone(),
+            peer,
+            description: Some("Scout <b>".to_owned()),
+            modality: "CT".to_owned(),
+            accession_number: None,
+        };
+        journal.open_series(&series, now).unwrap();
+        let reason = Some(("a localizer", Remedy::Resend));
+        journal
+            .advance(&series.series, SeriesState::Ignored, reason, now)
+            .unwrap();
+        journal
+            .record_instance(&InstanceRecord {
+                sop_instance: uid("1.2.3.4"),
+                sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
+                series: None,
+                state: InstanceState::Quarantined {
+                    reason: "the data set ends too early".to_owned(),
+                },
+                received_at: now,
+                bytes: 1,
+                source: Source {
+                    called_ae: calling_ae.clone(),
+                    calling_ae,
+                    peer,
+                    association: 1,
+                },
+                header: None,
+            })
+            .unwrap();
+        let snapshot = Snapshot::take("box", true, Facts::default(), &journal).unwrap();
+        let page = StatusPage {
+            snapshot: &snapshot,
+        };
+        let html = page.render().unwrap();
+        for words in [
+            "a localizer",
+            "the data set ends too early",
+            "Anyone on the network may send",
+            "the model is being loaded",
+        ] {
+            assert!(html.contains(words), "{words:?} is not on the page");
+        }
+        assert!(!html.contains("<b>"), "peers' text is escaped");
+    }
+}

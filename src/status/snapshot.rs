@@ -8,7 +8,10 @@ use serde::Serialize;
 use super::facts::{DestinationFacts, EngineFacts, Facts};
 use crate::{
     dicom::{Remedy, Uid},
-    spool::journal::{DeliveryState, Journal, JournalError, SeriesRecord, SeriesState},
+    spool::journal::{
+        DeliveryState, InstanceRecord, InstanceState, Journal, JournalError, SeriesRecord,
+        SeriesState,
+    },
 };
 
 /// Everything the page shows. The field names are an interface: others parse them.
@@ -26,6 +29,8 @@ pub struct Snapshot {
     pub engine: Option<EngineFacts>,
     pub series: Vec<SeriesView>,
     pub counts: BTreeMap<SeriesState, u64>,
+    /// Instances that were kept but cannot be read, newest first.
+    pub quarantined: Vec<QuarantineView>,
     pub destinations: BTreeMap<String, DestinationFacts>,
     pub refused_callers: BTreeMap<String, u64>,
     pub disk: Disk,
@@ -129,6 +134,18 @@ impl SeriesView {
     }
 }
 
+/// An instance that was kept but cannot be used, and why.
+#[derive(Debug, Serialize)]
+pub struct QuarantineView {
+    pub instance: Uid,
+    pub calling_ae: String,
+    pub received_at: Timestamp,
+    pub reason: String,
+}
+
+/// How many quarantined instances the page and `/api/status` list.
+const QUARANTINED: u32 = 20;
+
 /// How many series the page and `/api/status` list.
 const RECENT: u32 = 50;
 
@@ -149,6 +166,7 @@ impl Snapshot {
             })
             .collect();
         let counts = journal.counts()?;
+        let quarantined = journal.quarantined(QUARANTINED)?;
         let waiting = counts.get(&SeriesState::Delivering).copied().unwrap_or(0);
         let (light, headline) = headline(&facts, waiting);
         Ok(Self {
@@ -162,6 +180,10 @@ impl Snapshot {
             engine: facts.engine.and_then(Result::ok),
             series,
             counts,
+            quarantined: quarantined
+                .into_iter()
+                .filter_map(quarantine_view)
+                .collect(),
             destinations: facts.destinations,
             refused_callers: facts.refused_callers,
             disk: Disk {
@@ -171,6 +193,18 @@ impl Snapshot {
             board: BTreeMap::new(),
         })
     }
+}
+
+fn quarantine_view(record: InstanceRecord) -> Option<QuarantineView> {
+    let InstanceState::Quarantined { reason } = record.state else {
+        return None;
+    };
+    Some(QuarantineView {
+        instance: record.sop_instance,
+        calling_ae: record.source.calling_ae.to_string(),
+        received_at: record.received_at,
+        reason,
+    })
 }
 
 /// What a person should know that is no fault.
