@@ -55,11 +55,27 @@ impl Trouble {
 
 impl From<rusqlite::Error> for Trouble {
     fn from(err: rusqlite::Error) -> Self {
+        use ErrorCode::{
+            ApiMisuse, CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull,
+            FileLockingProtocolFailed, OutOfMemory, PermissionDenied, ReadOnly, SystemIoFailure,
+        };
         match err.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Unusable(err.to_string())
-            }
-            _ => Self::Cannot(JournalError::failed_to("be opened")(err)),
+            // The disk, the permissions or another process: the file may be whole.
+            Some(
+                ApiMisuse
+                | CannotOpen
+                | DatabaseBusy
+                | DatabaseLocked
+                | DiskFull
+                | FileLockingProtocolFailed
+                | OutOfMemory
+                | PermissionDenied
+                | ReadOnly
+                | SystemIoFailure,
+            ) => Self::Cannot(JournalError::failed_to("be opened")(err)),
+            // All else is the file's own doing: damage in the header, for example, is reported as a
+            // generic error ("unsupported file format"), not as corruption.
+            _ => Self::Unusable(err.to_string()),
         }
     }
 }
