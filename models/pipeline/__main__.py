@@ -29,7 +29,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     arguments.scratch.mkdir(parents=True, exist_ok=True)
     train, validation = load_split(arguments.data)
-    plan = Plan(minutes=arguments.minutes, steps=arguments.steps, seed=arguments.seed)
+    plan = Plan(minutes=arguments.minutes, steps=arguments.steps, seed=arguments.seed, peak_rate=arguments.peak_rate)
     if not arguments.export_only:
         fit(train, validation, arguments.scratch, plan, Mixture(), Widths(), arguments.head)
     patients = (len({one.patient for one in train}), len({one.patient for one in validation}))
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scratch", type=Path, default=Path(".scratch"), help="checkpoints and log")
     parser.add_argument("--minutes", type=float, default=120.0, help="wall time of the training")
     parser.add_argument("--steps", type=int, help="train this many steps instead, for a repeatable length")
+    parser.add_argument("--peak-rate", type=float, default=Plan.peak_rate, help="lower to extend a finished run")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--head", choices=sorted(HEADS), default="conv")
     parser.add_argument("--version", default="1.0.0", help="the bundle's version")

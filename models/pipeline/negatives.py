@@ -13,7 +13,7 @@ from .data import BACKGROUND, SIZE
 def negative(rng: np.random.Generator) -> Drawn:
     """A slice in which everything is background, whatever it shows."""
     maker = rng.choice(
-        [phantom.trunk_without_liver, head, limb, cylinder, other_numbers], p=[0.42, 0.2, 0.2, 0.08, 0.1]
+        [phantom.trunk_without_liver, head, limb, cylinder, other_numbers], p=[0.40, 0.14, 0.28, 0.08, 0.1]
     )
     drawn = maker(rng)
     return drawn._replace(label=np.full_like(drawn.label, BACKGROUND))
@@ -39,7 +39,7 @@ def head(rng: np.random.Generator) -> Drawn:
 def limb(rng: np.random.Generator) -> Drawn:
     """One or two legs or arms: muscle groups around a bone."""
     canvas = Canvas(rng, rng.uniform(250, 450) / SIZE, rng.uniform(2, 6))
-    muscle, radius, apart = rng.uniform(40, 90), rng.uniform(35, 85), rng.uniform(1.05, 1.4)
+    muscle, radius, apart = rng.uniform(40, 115), rng.uniform(35, 115), rng.uniform(1.0, 1.4)
     for x in (-radius * apart, radius * apart) if rng.random() < 0.7 else (rng.normal(0, 40),):
         y = rng.normal(0, 15)
         canvas.fill(canvas.ellipse(x, y, radius, radius * rng.uniform(0.9, 1.2)), -100, 8)
@@ -48,6 +48,9 @@ def limb(rng: np.random.Generator) -> Drawn:
         bone = (x + rng.normal(0, 12), y + rng.normal(0, 12))
         canvas.fill(canvas.ellipse(*bone, 14, 14), rng.uniform(600, 1200))
         canvas.fill(canvas.ellipse(*bone, 7, 7), rng.uniform(-60, 60))
+        for _ in range(int(rng.integers(0, 7))):
+            seam = (x + rng.normal(0, 0.35 * radius), y + rng.normal(0, 0.35 * radius))
+            canvas.fill(canvas.ellipse(*seam, 0.4 * radius, rng.uniform(0.5, 3), rng.uniform(0, 3)), rng.uniform(-100, 0))
         for _ in range(int(rng.integers(0, 4))):
             vessel = (x + rng.normal(0, 0.4 * radius), y + rng.normal(0, 0.4 * radius))
             canvas.fill(canvas.ellipse(*vessel, 4, 4), rng.uniform(60, 300))

@@ -33,11 +33,11 @@ LIVER_VISIBLE_PIXELS = 60
 class Mixture:
     """Shares of the stream, and the odds of what is done to a real slice."""
 
-    real: float = 0.60
-    without_liver: float = 0.05
+    real: float = 0.56
+    without_liver: float = 0.07
     phantom: float = 0.20
-    negative: float = 0.15
-    painted: float = 0.85
+    negative: float = 0.17
+    painted: float = 0.75
     shifted: float = 0.3
     hidden: float = 0.15
 
@@ -95,7 +95,7 @@ class Stream(IterableDataset):
         if rng.random() < self.mixture.shifted:
             hu = augment.shift_liver(rng, hu, label != BACKGROUND)
         if rng.random() < self.mixture.painted:
-            tumours.paint(rng, hu, label, MM_PER_PIXEL, int(rng.integers(1, 7)))
+            tumours.paint(rng, hu, label, MM_PER_PIXEL, int(rng.integers(1, 6)))
         return hu, label, "liver"
 
     def _without_liver(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, str]:

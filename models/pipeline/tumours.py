@@ -14,7 +14,7 @@ from .data import BACKGROUND, LIVER, LIVER_OR_TUMOUR, TUMOUR
 
 RADII_MM = {"tiny": (2.0, 4.0), "small": (4.0, 8.0), "medium": (8.0, 16.0), "large": (16.0, 45.0)}
 SIZE_ODDS = {"tiny": 0.1, "small": 0.35, "medium": 0.4, "large": 0.15}
-KIND_ODDS = {"dark": 0.5, "bright": 0.18, "rim": 0.16, "necrotic": 0.1, "faint": 0.06}
+KIND_ODDS = {"dark": 0.46, "bright": 0.2, "rim": 0.2, "necrotic": 0.1, "faint": 0.04}
 
 DARKEST_TUMOUR_HU = 22.0
 """Below this a lesion reads as fluid. Simple cysts are painted there, and are labelled liver."""
