@@ -15,6 +15,7 @@
 //! | `/healthz` | 200 while the process can answer |
 //! | `/readyz` | 200 while instances can be received and kept, else 503 with the reason |
 
+pub mod access;
 mod facts;
 mod metrics;
 mod page;
