@@ -1,5 +1,8 @@
 //! The default model bundle is built into the binary; says so clearly when it is not there. Also
-//! passes on which tract is linked, which the crate itself does not tell.
+//! passes on which tract is linked, which the crate itself does not tell, and collects the page's
+//! languages: one file each.
+
+use std::{env, fs, path::PathBuf};
 
 const BUNDLE: [&str; 4] = ["bundle.toml", "encoder.onnx", "golden.npz", "head.onnx"];
 
@@ -7,19 +10,42 @@ fn main() {
     for file in BUNDLE {
         let path = format!("models/liver-tumour/{file}");
         println!("cargo::rerun-if-changed={path}");
-        if !std::path::Path::new(&path).is_file() {
+        if !PathBuf::from(&path).is_file() {
             println!(
                 "cargo::error={path} is missing: it is built into the binary. Restore it from \
                  version control, or train a bundle (models/README.md)"
             );
         }
     }
+    collect_languages();
     println!("cargo::rerun-if-changed=Cargo.lock");
     println!("cargo::rustc-env=HEPAR_TRACT_VERSION={}", tract_version());
 }
 
+/// Writes `languages.rs`: a slice of `(language tag, messages)`, by tag.
+fn collect_languages() {
+    const DIRECTORY: &str = "src/status/languages";
+    println!("cargo::rerun-if-changed={DIRECTORY}");
+    let mut files: Vec<PathBuf> = fs::read_dir(DIRECTORY)
+        .expect("the languages are in version control")
+        .map(|entry| entry.expect("a directory that can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ftl"))
+        .collect();
+    files.sort();
+    let entries = files.iter().map(|path| {
+        let tag = path.file_stem().and_then(|stem| stem.to_str());
+        let tag = tag.expect("a language's file is named by its tag");
+        let path = path.canonicalize().expect("the file was just listed");
+        let path = path.to_str().expect("cargo builds in a path of text");
+        format!("    ({tag:?}, include_str!({path:?})),\n")
+    });
+    let list = format!("&[\n{}]\n", entries.collect::<String>());
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("languages.rs"), list).expect("cargo made the directory");
+}
+
 fn tract_version() -> String {
-    let lock = std::fs::read_to_string("Cargo.lock").expect("cargo writes Cargo.lock first");
+    let lock = fs::read_to_string("Cargo.lock").expect("cargo writes Cargo.lock first");
     let mut lines = lock.lines();
     lines
         .find(|line| *line == "name = \"tract-onnx\"")

@@ -16,13 +16,20 @@
 //! | `/readyz` | 200 while instances can be received and kept, else 503 with the reason |
 
 pub mod access;
+mod assets;
+mod clock;
 mod facts;
+mod frame;
+mod language;
+mod light;
 mod metrics;
 mod page;
+mod series_row;
 mod server;
 mod snapshot;
 
 pub use facts::{DestinationFacts, EngineFacts, Facts, FactsBoard};
+pub use light::Light;
 pub use metrics::{MetricsHandle, install as install_metrics, names as metric_names};
 pub use server::{Pages, serve};
 pub use snapshot::{SeriesView, Snapshot};

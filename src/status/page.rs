@@ -1,93 +1,74 @@
-//! The templates and the words in them.
+//! The templates and what they are made from.
 
 use askama::Template;
-use jiff::{Timestamp, tz::TimeZone};
 
-use super::snapshot::{SeriesView, Snapshot};
-use crate::spool::journal::{DeliveryState, SeriesState};
+use super::{
+    frame::Frame,
+    light::Light,
+    series_row::Row,
+    snapshot::{SeriesView, Snapshot},
+};
 
 #[derive(Template)]
 #[template(path = "status.html", config = ".askama.toml")]
 pub(super) struct StatusPage<'a> {
-    pub snapshot: &'a Snapshot,
+    frame: Frame,
+    headline: String,
+    rows: Vec<Row<'a>>,
+    snapshot: &'a Snapshot,
+}
+
+impl<'a> StatusPage<'a> {
+    pub(super) fn new(frame: Frame, snapshot: &'a Snapshot) -> Self {
+        let series = snapshot.series.iter();
+        Self {
+            headline: snapshot.cause.words(frame.language),
+            rows: series
+                .map(|series| Row::new(series, frame.language))
+                .collect(),
+            frame,
+            snapshot,
+        }
+    }
+
+    /// The light's shape: colour alone is not seen by everybody.
+    fn lamp(&self) -> &'static str {
+        match self.snapshot.light {
+            Light::Green => "ok",
+            Light::Amber => "warn",
+            Light::Red => "bad",
+        }
+    }
 }
 
 #[derive(Template)]
 #[template(path = "series.html", config = ".askama.toml")]
 pub(super) struct SeriesPage<'a> {
-    pub name: &'a str,
+    pub frame: Frame,
+    pub row: Row<'a>,
     pub series: &'a SeriesView,
     pub findings: &'a str,
-}
-
-/// `14:05:31` today or not: the page is for the last hours, the date stands in the series' own page.
-fn clock(time: &Timestamp) -> String {
-    let local = time.to_zoned(TimeZone::system());
-    local.strftime("%H:%M:%S").to_string()
-}
-
-fn date_and_clock(time: &Timestamp) -> String {
-    let local = time.to_zoned(TimeZone::system());
-    local.strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// What came out, in one phrase; empty while nothing has.
-fn outcome(series: &SeriesView) -> String {
-    match (series.liver_ml, series.lesions, series.tumour_ml) {
-        (Some(liver), Some(0), _) => format!("liver {liver:.0} ml, no lesion found"),
-        (Some(liver), Some(1), Some(tumour)) => {
-            format!("liver {liver:.0} ml, 1 lesion, {tumour:.1} ml")
-        }
-        (Some(liver), Some(n), Some(tumour)) => {
-            format!("liver {liver:.0} ml, {n} lesions, {tumour:.1} ml")
-        }
-        _ => String::new(),
-    }
-}
-
-/// Where the series is, as a technician would say it.
-fn progress(series: &SeriesView) -> String {
-    let received = series.instances_received;
-    let sent = |state| {
-        series
-            .destinations
-            .iter()
-            .filter(|d| d.state == state)
-            .count()
-    };
-    match series.state {
-        SeriesState::Receiving => format!("receiving, {received} so far"),
-        SeriesState::Queued => format!("{received} received, waiting for the engine"),
-        SeriesState::Segmenting => {
-            format!("segmenting {}/{received}", series.slices_encoded)
-        }
-        SeriesState::Delivering => {
-            let waiting = sent(DeliveryState::Waiting);
-            format!("result waits for {waiting} destination(s)")
-        }
-        SeriesState::Delivered if series.destinations.is_empty() => {
-            "finished, kept here".to_owned()
-        }
-        SeriesState::Delivered => "sent".to_owned(),
-        SeriesState::Ignored => "ignored".to_owned(),
-        SeriesState::Refused => "refused".to_owned(),
-        SeriesState::Failed => "failed".to_owned(),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
+    use jiff::Timestamp;
+
     use super::*;
     use crate::{
         dicom::{AeTitle, Remedy, Uid},
         spool::{
             Source,
-            journal::{InstanceRecord, InstanceState, Journal, NewSeries},
+            journal::{InstanceRecord, InstanceState, Journal, NewSeries, SeriesState},
         },
-        status::Facts,
+        status::{Facts, language::Language},
     };
+
+    fn frame() -> Frame {
+        Frame::for_tests(Language::english())
+    }
 
     fn uid(text: &str) -> Uid {
         Uid::parse(text).unwrap()
@@ -135,9 +116,7 @@ mod tests {
             })
             .unwrap();
         let snapshot = Snapshot::take("box", true, Facts::default(), &journal).unwrap();
-        let page = StatusPage {
-            snapshot: &snapshot,
-        };
+        let page = StatusPage::new(frame(), &snapshot);
         let html = page.render().unwrap();
         for words in [
             "a localizer",

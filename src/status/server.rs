@@ -7,6 +7,7 @@ use axum::{
     Json, Router,
     extract::{Path, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware,
     response::{
         Html, IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -19,9 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
 use super::{
+    assets,
     facts::FactsBoard,
+    frame::{Frame, remember_language},
     metrics::MetricsHandle,
     page::{SeriesPage, StatusPage},
+    series_row::Row,
     snapshot::{SeriesView, Snapshot},
 };
 use crate::{
@@ -64,13 +68,13 @@ pub async fn serve(
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
-        .route("/assets/style.css", get(style))
-        .route("/assets/page.js", get(script))
+        .merge(assets::routes())
+        .layer(middleware::from_fn(remember_language))
         .layer(CompressionLayer::new())
         .layer(header(
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+             connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         ))
         .layer(header(header::X_FRAME_OPTIONS, "DENY"))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -132,12 +136,9 @@ async fn snapshot(pages: Arc<Pages>) -> Result<Snapshot, PageError> {
     .await
 }
 
-async fn status_page(State(pages): Shared) -> Result<Html<String>, PageError> {
+async fn status_page(State(pages): Shared, frame: Frame) -> Result<Html<String>, PageError> {
     let snapshot = snapshot(pages).await?;
-    let page = StatusPage {
-        snapshot: &snapshot,
-    };
-    Ok(Html(page.render()?))
+    Ok(Html(StatusPage::new(frame, &snapshot).render()?))
 }
 
 async fn api_status(State(pages): Shared) -> Result<Json<Snapshot>, PageError> {
@@ -147,6 +148,7 @@ async fn api_status(State(pages): Shared) -> Result<Json<Snapshot>, PageError> {
 async fn series_page(
     State(pages): Shared,
     Path(id): Path<String>,
+    frame: Frame,
 ) -> Result<Html<String>, PageError> {
     off_runtime(move || {
         let series = Uid::parse(&id).map_err(|_| PageError::NoSuchSeries)?;
@@ -158,7 +160,8 @@ async fn series_page(
         let findings = view.findings.as_ref();
         let findings = findings.map_or(String::new(), |value| format!("{value:#}"));
         let page = SeriesPage {
-            name: &pages.name,
+            row: Row::new(&view, frame.language),
+            frame,
             series: &view,
             findings: &findings,
         };
@@ -221,17 +224,4 @@ async fn readyz(State(pages): Shared) -> Response {
         None => "ready\n".into_response(),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
-}
-
-async fn style() -> impl IntoResponse {
-    let css = include_str!("assets/style.css");
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], css)
-}
-
-async fn script() -> impl IntoResponse {
-    let js = include_str!("assets/page.js");
-    (
-        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
-        js,
-    )
 }

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::facts::{DestinationFacts, EngineFacts, Facts};
+use super::{
+    facts::{DestinationFacts, EngineFacts, Facts},
+    language::Language,
+    light::{Cause, Light},
+};
 use crate::{
     dicom::{Remedy, Uid},
     spool::journal::{
@@ -22,8 +26,10 @@ pub struct Snapshot {
     /// Whether instances can be received and kept.
     pub ready: bool,
     pub light: Light,
-    /// The traffic light in words.
+    /// The traffic light in words, in English.
     pub headline: String,
+    #[serde(skip)]
+    pub(super) cause: Cause,
     pub notices: Vec<String>,
     pub anyone_may_send: bool,
     pub engine: Option<EngineFacts>,
@@ -35,24 +41,6 @@ pub struct Snapshot {
     pub refused_callers: BTreeMap<String, u64>,
     pub disk: Disk,
     pub board: BTreeMap<String, f64>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Light {
-    Green,
-    Amber,
-    Red,
-}
-
-impl Light {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Green => "green",
-            Self::Amber => "amber",
-            Self::Red => "red",
-        }
-    }
 }
 
 #[derive(Debug, Serialize)]
@@ -78,12 +66,21 @@ pub struct SeriesView {
     /// Last slice durable to SEG durable.
     pub seconds_to_seg: Option<f64>,
     pub destinations: Vec<DeliveryView>,
+    /// The gates that refused an answer.
+    pub refused_by: Vec<RefusedBy>,
     pub lesions: Option<usize>,
     pub liver_ml: Option<f64>,
     pub tumour_ml: Option<f64>,
     /// The whole `result.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings: Option<serde_json::Value>,
+}
+
+/// A gate that refused an answer: its code, and what it measured.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct RefusedBy {
+    pub code: String,
+    pub measured: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,7 +100,9 @@ impl SeriesView {
             .as_ref()
             .and_then(|f| f.get("lesions")?.as_array());
         let encoded = facts.slices_encoded.get(&record.series).copied();
+        let refused_by = record.findings.as_ref().map(refused_by);
         Self {
+            refused_by: refused_by.unwrap_or_default(),
             lesions: lesions.map(Vec::len),
             liver_ml: number("liver_ml"),
             tumour_ml: number("tumour_ml"),
@@ -132,6 +131,19 @@ impl SeriesView {
             findings: record.findings,
         }
     }
+}
+
+fn refused_by(findings: &serde_json::Value) -> Vec<RefusedBy> {
+    let gates = findings.get("gates").and_then(|gates| gates.as_array());
+    gates
+        .into_iter()
+        .flatten()
+        .filter(|gate| {
+            gate.get("outcome")
+                .is_some_and(|outcome| outcome == "refuse")
+        })
+        .filter_map(|gate| RefusedBy::deserialize(gate).ok())
+        .collect()
 }
 
 /// An instance that was kept but cannot be used, and why.
@@ -168,13 +180,14 @@ impl Snapshot {
         let counts = journal.counts()?;
         let quarantined = journal.quarantined(QUARANTINED)?;
         let waiting = counts.get(&SeriesState::Delivering).copied().unwrap_or(0);
-        let (light, headline) = headline(&facts, waiting);
+        let cause = Cause::of(&facts, waiting);
         Ok(Self {
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION"),
             ready: facts.not_receiving.is_none(),
-            light,
-            headline,
+            light: cause.light(),
+            headline: cause.words(Language::english()),
+            cause,
             notices: notices(&facts),
             anyone_may_send,
             engine: facts.engine.and_then(Result::ok),
@@ -222,84 +235,4 @@ fn notices(facts: &Facts) -> Vec<String> {
         .chain(chunking)
         .chain(contradicted)
         .collect()
-}
-
-/// The worst thing first: what cannot be received is lost to the department, what cannot be
-/// segmented or sent is only late.
-fn headline(facts: &Facts, waiting: u64) -> (Light, String) {
-    if let Some(reason) = &facts.not_receiving {
-        return (Light::Red, format!("Not receiving: {reason}"));
-    }
-    match &facts.engine {
-        None => {
-            return (
-                Light::Amber,
-                "Receiving; the model is being loaded".to_owned(),
-            );
-        }
-        Some(Err(reason)) => {
-            return (Light::Red, format!("Receiving, not segmenting: {reason}"));
-        }
-        Some(Ok(_)) => {}
-    }
-    let failing = facts.destinations.iter().find_map(|(name, destination)| {
-        let (since, reason) = destination.failing.as_ref()?;
-        Some((name, since, reason))
-    });
-    if let Some((name, since, reason)) = failing {
-        let since = since
-            .to_zoned(jiff::tz::TimeZone::system())
-            .strftime("%H:%M");
-        let results = if waiting == 1 {
-            "1 result waits"
-        } else {
-            &format!("{waiting} results wait")
-        };
-        return (
-            Light::Amber,
-            format!("{name}: {reason}, since {since}; {results}, none lost"),
-        );
-    }
-    (Light::Green, "Ready".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn working() -> Facts {
-        Facts {
-            engine: Some(Ok(EngineFacts {
-                name: "tract".to_owned(),
-                device: "cpu".to_owned(),
-                model: "liver-tumour".to_owned(),
-                version: "1".to_owned(),
-            })),
-            ..Facts::default()
-        }
-    }
-
-    #[test]
-    fn the_light_is_as_bad_as_the_worst_part_and_says_why() {
-        let mut facts = working();
-        assert_eq!(headline(&facts, 0), (Light::Green, "Ready".to_owned()));
-
-        let failing = Some((Timestamp::UNIX_EPOCH, "could not reach PACS".to_owned()));
-        let destination = DestinationFacts {
-            failing,
-            ..Default::default()
-        };
-        facts.destinations.insert("pacs".to_owned(), destination);
-        let (light, words) = headline(&facts, 3);
-        assert_eq!(light, Light::Amber);
-        assert!(words.contains("could not reach PACS") && words.contains("3 results wait"));
-
-        facts.engine = Some(Err("the golden check failed".to_owned()));
-        let (light, words) = headline(&facts, 3);
-        assert_eq!(light, Light::Red);
-        assert_eq!(words, "Receiving, not segmenting: the golden check failed");
-
-        facts.not_receiving = Some("the disk is full".to_owned());
-        assert_eq!(headline(&facts, 3).1, "Not receiving: the disk is full");
-    }
 }

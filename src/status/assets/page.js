@@ -1,18 +1,126 @@
-// Replaces the live part of the page whenever the appliance says that something changed.
-// Without this script the page works too; it is then as fresh as its last load.
+// Keeps the page as fresh as the appliance: whenever that says that something changed, the page is
+// fetched again and only what differs is changed, so that focus, scrolling and what is unfolded
+// stay. Without this script the page works too; it is then as fresh as its last load.
 "use strict";
-let loading = false, again = false;
-async function refresh() {
-  if (loading) { again = true; return; }
-  loading = true;
-  try {
-    const text = await (await fetch(location.href)).text();
-    const fresh = new DOMParser().parseFromString(text, "text/html");
-    document.getElementById("live").replaceWith(fresh.getElementById("live"));
-    document.title = fresh.title;
-  } finally {
-    loading = false;
-    if (again) { again = false; refresh(); }
+
+const main = document.getElementById("main");
+const offline = document.getElementById("offline");
+const clock = document.getElementById("clock");
+
+// What belongs to the reader, not to the server.
+const OWN = new Set(["open", "hidden"]);
+
+function alike(a, b) {
+  return a.nodeType === b.nodeType && a.nodeName === b.nodeName && !a.id && !b.id;
+}
+
+function copyAttributes(old, fresh) {
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !OWN.has(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value && !OWN.has(name)) old.setAttribute(name, value);
   }
 }
-new EventSource("/api/events").addEventListener("changed", refresh);
+
+// Makes `old` say what `fresh` says. Elements with an id are the same element wherever they stand.
+function morph(old, fresh) {
+  if (old.isEqualNode(fresh) || old.dataset?.keep !== undefined) return;
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  copyAttributes(old, fresh);
+  const known = new Map([...old.children].filter((c) => c.id).map((c) => [c.id, c]));
+  let at = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const match = child.id ? known.get(child.id) : at && alike(at, child) ? at : null;
+    if (!match) {
+      old.insertBefore(child, at);
+      continue;
+    }
+    if (match === at) at = at.nextSibling;
+    else old.insertBefore(match, at);
+    morph(match, child);
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+let loading = false;
+let again = false;
+
+async function refresh() {
+  if (loading) {
+    again = true;
+    return;
+  }
+  loading = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    // The session has ended, or the series is gone: show what the server shows instead.
+    if (answer.redirected || answer.status === 404) location.reload();
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    morph(main, fresh.getElementById("main"));
+    document.title = fresh.title;
+    document.querySelector("link[rel=icon]").href = fresh.querySelector("link[rel=icon]").href;
+    setClock(fresh.getElementById("clock"));
+  } catch {
+    // The connection is watched below.
+  } finally {
+    loading = false;
+    if (again) {
+      again = false;
+      refresh();
+    }
+  }
+}
+
+// A green light that nobody updates is dangerous: say so as soon as the stream breaks.
+function lost() {
+  if (!offline.hidden) return;
+  offline.textContent = offline.dataset.words.replace("%", clock.textContent);
+  offline.hidden = false;
+  document.body.classList.add("stale");
+}
+
+function found() {
+  if (offline.hidden) return;
+  offline.hidden = true;
+  document.body.classList.remove("stale");
+  refresh();
+}
+
+function listen() {
+  const events = new EventSource("/api/events");
+  events.addEventListener("changed", refresh);
+  events.addEventListener("open", found);
+  events.addEventListener("error", () => {
+    lost();
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+  });
+}
+
+// The box's time, not the reader's.
+let behind = 0;
+
+function setClock(shown) {
+  behind = Number(shown.dataset.now) - performance.now();
+  clock.dataset.offset = shown.dataset.offset;
+  clock.dataset.zone = shown.dataset.zone;
+}
+
+function tick() {
+  const seconds = Number(clock.dataset.offset);
+  const time = new Date(behind + performance.now() + seconds * 1000);
+  const words = `${time.toISOString().slice(11, 19)} ${clock.dataset.zone}`;
+  if (clock.textContent !== words && offline.hidden) clock.textContent = words;
+}
+
+setClock(clock);
+setInterval(tick, 500);
+if (main.dataset.live !== undefined) listen();

@@ -1,0 +1,164 @@
+//! The traffic light: how the box is, the reason in words, and who has to act.
+
+use fluent_bundle::FluentValue;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{clock, facts::Facts, language::Language};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Light {
+    Green,
+    Amber,
+    Red,
+}
+
+impl Light {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Red => "red",
+        }
+    }
+}
+
+/// Why the light shows what it shows. Reasons are sentences of the part that is in trouble.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cause {
+    NotReceiving {
+        reason: String,
+    },
+    Loading,
+    NotSegmenting {
+        reason: String,
+    },
+    NotDelivering {
+        destination: String,
+        reason: String,
+        since: Timestamp,
+        waiting: u64,
+    },
+    Ready,
+}
+
+impl Cause {
+    /// The worst thing first: what cannot be received is lost to the department, what cannot be
+    /// segmented or sent is only late. `waiting`: results that wait for a destination.
+    pub(super) fn of(facts: &Facts, waiting: u64) -> Self {
+        if let Some(reason) = facts.not_receiving.clone() {
+            return Self::NotReceiving { reason };
+        }
+        match &facts.engine {
+            None => return Self::Loading,
+            Some(Err(reason)) => {
+                let reason = reason.clone();
+                return Self::NotSegmenting { reason };
+            }
+            Some(Ok(_)) => {}
+        }
+        let failing = facts.destinations.iter().find_map(|(name, destination)| {
+            let (since, reason) = destination.failing.clone()?;
+            Some(Self::NotDelivering {
+                destination: name.clone(),
+                reason,
+                since,
+                waiting,
+            })
+        });
+        failing.unwrap_or(Self::Ready)
+    }
+
+    pub(super) fn light(&self) -> Light {
+        match self {
+            Self::NotReceiving { .. } | Self::NotSegmenting { .. } => Light::Red,
+            Self::Loading | Self::NotDelivering { .. } => Light::Amber,
+            Self::Ready => Light::Green,
+        }
+    }
+
+    /// The headline.
+    pub(super) fn words(&self, language: &Language) -> String {
+        match self {
+            Self::NotReceiving { reason } => {
+                language.tell("light-not-receiving", &[("reason", (&**reason).into())])
+            }
+            Self::Loading => language.say("light-loading"),
+            Self::NotSegmenting { reason } => {
+                language.tell("light-not-segmenting", &[("reason", (&**reason).into())])
+            }
+            Self::NotDelivering {
+                destination,
+                reason,
+                since,
+                waiting,
+            } => language.tell(
+                "light-not-delivering",
+                &[
+                    ("destination", (&**destination).into()),
+                    ("reason", (&**reason).into()),
+                    ("since", clock::hour_and_minute(since).into()),
+                    ("waiting", FluentValue::from(*waiting)),
+                ],
+            ),
+            Self::Ready => language.say("light-ready"),
+        }
+    }
+
+    /// What follows from it for the reader: who has to do what, or that nothing is to be done.
+    pub(super) fn advice(&self, language: &Language) -> String {
+        language.say(match self {
+            Self::NotReceiving { .. } => "advice-not-receiving",
+            Self::Loading => "advice-loading",
+            Self::NotSegmenting { .. } => "advice-not-segmenting",
+            Self::NotDelivering { .. } => "advice-not-delivering",
+            Self::Ready => "advice-ready",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{DestinationFacts, EngineFacts};
+
+    fn words(facts: &Facts) -> (Light, String) {
+        let cause = Cause::of(facts, 3);
+        (cause.light(), cause.words(Language::english()))
+    }
+
+    #[test]
+    fn the_light_is_as_bad_as_the_worst_part_and_says_why() {
+        let mut facts = Facts::default();
+        let loading = "Receiving; the model is being loaded".to_owned();
+        assert_eq!(words(&facts), (Light::Amber, loading));
+
+        facts.engine = Some(Ok(EngineFacts {
+            name: "tract".to_owned(),
+            device: "cpu".to_owned(),
+            model: "liver-tumour".to_owned(),
+            version: "1".to_owned(),
+        }));
+        assert_eq!(words(&facts), (Light::Green, "Ready".to_owned()));
+
+        let failing = Some((Timestamp::UNIX_EPOCH, "could not reach PACS".to_owned()));
+        let destination = DestinationFacts {
+            failing,
+            ..Default::default()
+        };
+        facts.destinations.insert("pacs".to_owned(), destination);
+        let (light, headline) = words(&facts);
+        assert_eq!(light, Light::Amber);
+        assert!(headline.contains("could not reach PACS"), "{headline}");
+        assert!(headline.contains("3 results wait"), "{headline}");
+
+        facts.engine = Some(Err("the golden check failed".to_owned()));
+        let not_segmenting = "Receiving, not segmenting: the golden check failed".to_owned();
+        assert_eq!(words(&facts), (Light::Red, not_segmenting));
+
+        facts.not_receiving = Some("the disk is full".to_owned());
+        let not_receiving = "Not receiving: the disk is full".to_owned();
+        assert_eq!(words(&facts), (Light::Red, not_receiving));
+    }
+}

@@ -1,0 +1,242 @@
+//! One series as a line of the first page: the words and bars, in the reader's language.
+
+use fluent_bundle::FluentValue;
+
+use super::{
+    clock,
+    language::Language,
+    snapshot::{RefusedBy, SeriesView},
+};
+use crate::{
+    dicom::Remedy,
+    spool::journal::{DeliveryState, SeriesState},
+};
+
+/// One of the three things that happen to a series: it is received, segmented, sent.
+pub(super) struct Step {
+    /// `todo`, `now`, `done` or `bad`.
+    pub class: &'static str,
+    pub words: String,
+    pub value: usize,
+    /// 0: nobody knows yet how many there will be.
+    pub max: usize,
+}
+
+pub(super) struct Row<'a> {
+    pub series: &'a SeriesView,
+    pub time: String,
+    pub date: String,
+    /// What the scanner calls it.
+    pub title: String,
+    pub state: String,
+    pub steps: Vec<Step>,
+    /// Liver and lesions; empty while there is no result.
+    pub result: String,
+    /// How long the result took; empty while there is none.
+    pub after: String,
+    /// Why there is no result, or not yet at the destination; empty if all is well.
+    pub reason: String,
+    /// Who has to do what about it; empty if nobody has to.
+    pub advice: String,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn new(series: &'a SeriesView, language: &Language) -> Self {
+        let title = series.description.clone().filter(|text| !text.is_empty());
+        let seconds = series.seconds_to_seg.map(|seconds| format!("{seconds:.1}"));
+        Self {
+            time: clock::time_of_day(&series.received_at),
+            date: clock::date(&series.received_at),
+            title: title.unwrap_or_else(|| language.say("series-untitled")),
+            state: language.say(&format!("state-{}", series.state)),
+            steps: steps(series, language),
+            result: result(series, language),
+            after: seconds.map_or(String::new(), |seconds| {
+                language.tell("row-after", &[("seconds", seconds.into())])
+            }),
+            reason: reason(series, language),
+            advice: advice(series, language),
+            series,
+        }
+    }
+
+    /// `ok`, `busy`, `warn`, `bad` or `off`: the shape and colour at the line's start.
+    pub(super) fn mark(&self) -> &'static str {
+        match self.series.state {
+            SeriesState::Receiving | SeriesState::Queued | SeriesState::Segmenting => "busy",
+            SeriesState::Delivering if self.reason.is_empty() => "busy",
+            SeriesState::Delivering => "warn",
+            SeriesState::Delivered => "ok",
+            SeriesState::Ignored => "off",
+            SeriesState::Refused => "warn",
+            SeriesState::Failed => "bad",
+        }
+    }
+}
+
+/// `liver 1 512 ml, 2 lesions, 14.2 ml`.
+fn result(series: &SeriesView, language: &Language) -> String {
+    let (Some(liver), Some(lesions), Some(tumour)) =
+        (series.liver_ml, series.lesions, series.tumour_ml)
+    else {
+        return String::new();
+    };
+    language.tell(
+        "row-result",
+        &[
+            ("liver", grouped(liver).into()),
+            ("lesions", FluentValue::from(lesions)),
+            ("tumour", format!("{tumour:.1}").into()),
+        ],
+    )
+}
+
+/// Whole millilitres in groups of three, as ISO 80000 writes them.
+pub(super) fn grouped(ml: f64) -> String {
+    let digits = format!("{ml:.0}");
+    let first = digits.len() % 3;
+    let (first, rest) = digits.split_at_checked(first).unwrap_or(("", &digits));
+    let mut groups = vec![first];
+    groups.extend(
+        (0..rest.len())
+            .step_by(3)
+            .filter_map(|at| rest.get(at..at + 3)),
+    );
+    groups.retain(|group| !group.is_empty());
+    groups.join("\u{202f}")
+}
+
+fn steps(series: &SeriesView, language: &Language) -> Vec<Step> {
+    use SeriesState::{Delivered, Delivering, Failed, Ignored, Queued, Receiving, Refused};
+    let state = series.state;
+    let received = series.instances_received as usize;
+    let encoded = (series.slices_encoded as usize).min(received);
+    let receiving = Step {
+        class: if state == Receiving { "now" } else { "done" },
+        words: language.tell("step-received", &[("n", FluentValue::from(received))]),
+        value: received,
+        max: if state == Receiving { 0 } else { received },
+    };
+    let segmenting = |class, encoded| Step {
+        class,
+        words: language.tell(
+            "step-segmented",
+            &[
+                ("n", FluentValue::from(encoded)),
+                ("of", FluentValue::from(received)),
+            ],
+        ),
+        value: encoded,
+        max: received.max(1),
+    };
+    match state {
+        Ignored => return vec![receiving],
+        Refused | Failed if series.liver_ml.is_none() => {
+            return vec![receiving, segmenting("bad", encoded)];
+        }
+        Refused => return vec![receiving, segmenting("bad", received)],
+        Receiving if encoded == 0 => {
+            return vec![receiving, segmenting("todo", 0), sending(series, language)];
+        }
+        _ => {}
+    }
+    let has_result = matches!(state, Delivering | Delivered | Failed);
+    let segmenting = match state {
+        Queued if encoded == 0 => segmenting("todo", 0),
+        _ if has_result => segmenting("done", received),
+        _ => segmenting("now", encoded),
+    };
+    vec![receiving, segmenting, sending(series, language)]
+}
+
+fn sending(series: &SeriesView, language: &Language) -> Step {
+    let in_state = |state| series.destinations.iter().filter(move |d| d.state == state);
+    let delivered = in_state(DeliveryState::Delivered).count();
+    let failed = in_state(DeliveryState::Failed).count();
+    let all = delivered + failed + in_state(DeliveryState::Waiting).count();
+    let (class, key) = match series.state {
+        SeriesState::Delivering => ("now", "step-sending"),
+        SeriesState::Delivered if all == 0 => ("done", "step-kept"),
+        SeriesState::Delivered => ("done", "step-sent"),
+        SeriesState::Failed => ("bad", "step-sending"),
+        _ => ("todo", "step-not-sent"),
+    };
+    Step {
+        class,
+        words: language.tell(
+            key,
+            &[
+                ("n", FluentValue::from(delivered)),
+                ("of", FluentValue::from(all)),
+            ],
+        ),
+        value: if class == "done" {
+            all.max(1)
+        } else {
+            delivered
+        },
+        max: all.max(1),
+    }
+}
+
+/// In the reader's language where the reason has a code, else as it stands in the journal.
+fn reason(series: &SeriesView, language: &Language) -> String {
+    if let Some(error) = undelivered(series) {
+        return error.to_owned();
+    }
+    let of_gates: Option<Vec<String>> = series
+        .refused_by
+        .iter()
+        .map(|RefusedBy { code, measured }| {
+            let measured = format!("{measured:.1}");
+            language.tell_if_known(
+                &format!("gate-{code}"),
+                &[("outcome", "refuse".into()), ("measured", measured.into())],
+            )
+        })
+        .collect();
+    match (of_gates, &series.reason) {
+        (Some(gates), _) if !gates.is_empty() => gates.join("; "),
+        (_, Some(reason)) => reason.clone(),
+        (_, None) => String::new(),
+    }
+}
+
+/// The last error of a delivery that is still tried.
+fn undelivered(series: &SeriesView) -> Option<&str> {
+    let waiting = |state| state == DeliveryState::Waiting;
+    let mut waiting = series.destinations.iter().filter(|d| waiting(d.state));
+    waiting.find_map(|delivery| delivery.last_error.as_deref())
+}
+
+fn advice(series: &SeriesView, language: &Language) -> String {
+    let key = match (series.state, series.remedy) {
+        (SeriesState::Delivering, _) if undelivered(series).is_some() => "todo-undelivered",
+        (SeriesState::Failed, _) if !series.destinations.is_empty() => "todo-send-again",
+        (SeriesState::Refused, _) => "todo-refused",
+        (SeriesState::Failed, Some(Remedy::Resend)) => "todo-resend",
+        (SeriesState::Failed, _) => "todo-service",
+        (SeriesState::Queued | SeriesState::Segmenting, Some(Remedy::Wait)) => "todo-wait",
+        _ => return String::new(),
+    };
+    language.say(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn millilitres_are_grouped_by_three() {
+        let groups = [
+            (0.0, "0"),
+            (14.2, "14"),
+            (999.6, "1\u{202f}000"),
+            (1512.0, "1\u{202f}512"),
+            (1_234_567.0, "1\u{202f}234\u{202f}567"),
+        ];
+        for (ml, words) in groups {
+            assert_eq!(grouped(ml), words);
+        }
+    }
+}
