@@ -42,6 +42,7 @@ pub mod appliance;
 pub mod association;
 mod chain;
 pub mod config;
+pub mod conformance;
 pub mod deliver;
 pub mod device;
 pub mod dicom;

@@ -7,7 +7,7 @@ mod commands;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use commands::Failure;
 
@@ -39,6 +39,14 @@ enum Command {
     CheckConfig(commands::check_config::CheckConfig),
     /// Check a model bundle: manifest, hashes, tensors, golden output.
     CheckModel(commands::check_model::CheckModel),
+    /// Print the DICOM conformance statement.
+    Conformance(commands::conformance::Conformance),
+    /// Write the manual pages.
+    #[command(hide = true)]
+    Man(commands::man::Man),
+    /// Print the completions of a shell.
+    #[command(hide = true)]
+    Completions(commands::completions::Completions),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +75,9 @@ fn main() -> ExitCode {
         Command::Echo(echo) => echo.run(),
         Command::CheckConfig(check) => check.run(),
         Command::CheckModel(check) => check.run(),
+        Command::Conformance(conformance) => conformance.run(),
+        Command::Man(man) => man.run(Cli::command()),
+        Command::Completions(completions) => completions.run(Cli::command()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

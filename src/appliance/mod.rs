@@ -46,7 +46,9 @@ use crate::{
 
 use dispatcher::Message;
 pub use engine_room::{SliceError, encode_frames};
-pub use finish::{Complete, EncodedSlice, FinishError, Finished, ResultJson, finish};
+pub use finish::{
+    CONFIGURATION_DIGEST, Complete, EncodedSlice, FinishError, Finished, ResultJson, finish,
+};
 use intake::Intake;
 use parts::Parts;
 

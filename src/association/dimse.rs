@@ -160,6 +160,33 @@ impl StoreStatus {
     pub const INVALID_SOP_INSTANCE: Self = Self(DimseStatus(0x0117));
     pub const SOP_CLASS_NOT_SUPPORTED: Self = Self(DimseStatus(0x0122));
 
+    /// Every failure a C-STORE may be answered with, and when.
+    pub const FAILURES: [(Self, &str); 6] = [
+        (
+            Self::OUT_OF_RESOURCES,
+            "the disk is full, or unfinished data sets fill the memory set aside for them, or the \
+             data set is larger than is accepted",
+        ),
+        (
+            Self::DATA_SET_DOES_NOT_MATCH,
+            "the data set contradicts the command about its SOP class or instance; it is set apart",
+        ),
+        (Self::CANNOT_UNDERSTAND, "no data set came with the request"),
+        (
+            Self::PROCESSING_FAILURE,
+            "the instance could not be made durable, and not for want of space",
+        ),
+        (
+            Self::INVALID_SOP_INSTANCE,
+            "the Affected SOP Instance UID is no UID",
+        ),
+        (
+            Self::SOP_CLASS_NOT_SUPPORTED,
+            "the Affected SOP Class UID is not that of the presentation context, or that is no \
+             storage class",
+        ),
+    ];
+
     /// Success is only constructible from a receipt: the peer may delete its copy once it hears
     /// this, so "we have it" must mean "it survives a power cut".
     #[must_use]

@@ -41,7 +41,16 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    pub(super) fn pdu(self) -> Pdu {
+    pub const ALL: [Self; 6] = [
+        Self::ProtocolVersion,
+        Self::ApplicationContext,
+        Self::CalledAeTitle,
+        Self::CallingAeTitle,
+        Self::TooManyAssociations,
+        Self::NoSpace,
+    ];
+
+    pub(crate) fn pdu(self) -> Pdu {
         use AssociationRJServiceProviderASCEReason as Acse;
         use AssociationRJServiceProviderPresentationReason as Presentation;
         use AssociationRJServiceUserReason as User;

@@ -8,9 +8,12 @@
 
 pub mod check_config;
 pub mod check_model;
+pub mod completions;
+pub mod conformance;
 pub mod demo;
 pub mod echo;
 pub mod evaluate;
+pub mod man;
 pub mod phantom;
 pub mod segment;
 pub mod serve;

@@ -31,7 +31,7 @@ pub const SEGMENTED: [(&str, &str); 3] = [
 ];
 
 /// Composite-instance storage classes of the standard are numbered under these arcs.
-const STANDARD_STORAGE_ARCS: [&str; 5] = [
+pub const STANDARD_STORAGE_ARCS: [&str; 5] = [
     "1.2.840.10008.5.1.4.1.1.",
     "1.2.840.10008.5.1.4.34.",
     "1.2.840.10008.5.1.4.38.1",

@@ -35,6 +35,7 @@ use crate::{
     volume::Stack,
 };
 
+pub use modules::COPIED;
 pub use preview::{preview, slice_to_show};
 pub use read::{ReadError, SegmentFrame, Segmentation};
 pub use report::{ReportInput, report};

@@ -5,7 +5,7 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
 /// Repeated as sent where the source has them.
-pub(super) const COPIED: [Tag; 105] = [
+pub const COPIED: [Tag; 105] = [
     // Patient (PS3.3 C.7.1.1).
     tags::REFERENCED_PATIENT_SEQUENCE,
     tags::PATIENT_NAME,

@@ -1,0 +1,159 @@
+//! The objects we make, attribute by attribute, read off real ones.
+
+use std::collections::BTreeSet;
+
+use dicom_core::{
+    Tag, VR,
+    dictionary::{DataDictionary, DataDictionaryEntry},
+};
+use dicom_dictionary_std::StandardDataDictionary;
+use dicom_object::{FileDicomObject, InMemDicomObject};
+use jiff::{Timestamp, tz::TimeZone};
+use ndarray::Axis;
+
+use super::{ConformanceError, table::Table};
+use crate::{
+    appliance::CONFIGURATION_DIGEST,
+    encode::{self, COPIED, EncodedObject, Equipment, ReportInput, SegInput},
+    mask::{self, Labels},
+    model::Bundle,
+    phantom::{self, PhantomSpec},
+    series::InstanceHeader,
+    volume,
+};
+
+pub(super) fn definitions() -> Result<String, ConformanceError> {
+    let examples = Examples::new()?;
+    let segmentation = attributes(&examples.segmentation)?;
+    let report = attributes(&examples.report)?;
+    let repeated: Vec<String> = COPIED.iter().map(|tag| named(*tag)).collect();
+    Ok(format!(
+        "## 8. Objects
+
+The tables list what stands at the top level of an object made from a synthetic CT series. \"Source\"
+says that the value repeats the image's; a value that the image lacks is then missing or empty.
+
+### 8.1 Segmentation
+
+Segmentation IOD (PS3.3 A.51), BINARY, uncompressed, Explicit VR Little Endian. One segment for the
+liver and one for its tumours, which do not overlap; a frame for each slice of a segment's extent, on
+the grid and in the frame of reference of the source, with the source image referenced frame by
+frame. It is sent also when nothing was found. SOP and series instance UIDs are computed from the
+source instances, the model and the program: the same series sent again gives the same object. A
+slice that comes late gives another instance, in the same series, with a higher instance number.
+
+{segmentation}
+### 8.2 Measurement report
+
+Comprehensive 3D SR IOD after TID 1500 (PS3.16), with a TID 1411 group for the liver, for all tumours
+together and for each lesion. {report_made}
+
+{report}
+### 8.3 Attributes repeated from the source
+
+Where the source has them: {repeated}.
+",
+        report_made = "It is made by the library and is not yet offered to destinations.",
+        repeated = repeated.join(", "),
+    ))
+}
+
+/// One object of each kind, of a patient who does not exist.
+struct Examples {
+    segmentation: EncodedObject,
+    report: EncodedObject,
+}
+
+impl Examples {
+    fn new() -> Result<Self, ConformanceError> {
+        let spec = PhantomSpec {
+            slices: 12,
+            rows: 64,
+            columns: 64,
+            slice_spacing: 12.0,
+            slice_thickness: 12.0,
+            ..PhantomSpec::default()
+        };
+        let phantom = phantom::synthesise(&spec)?;
+        let instances = phantom::instances(&phantom, &spec)?;
+        let headers = instances
+            .iter()
+            .map(|instance| InstanceHeader::read(&instance.file))
+            .collect::<Result<Vec<_>, _>>()?;
+        let stack = volume::arrange(&headers)?;
+        // The truth stands in for what a network would find.
+        let labels = Labels {
+            slices: phantom
+                .truth
+                .axis_iter(Axis(0))
+                .map(|slice| slice.to_owned())
+                .collect(),
+        };
+        let findings = mask::measure(&labels, &stack);
+        let manifest = Bundle::embedded()?.manifest;
+        let equipment = Equipment {
+            manufacturer: "Hepar".to_owned(),
+            model_name: "Hepar".to_owned(),
+            serial_number: "0".to_owned(),
+            software_versions: vec![env!("CARGO_PKG_VERSION").to_owned()],
+        };
+        let now = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+        let source = SegInput {
+            template: instances.first().map_or(&[], |first| &first.file),
+            headers: &headers,
+            stack: &stack,
+            labels: &labels,
+            segments: &manifest.segments,
+            equipment: &equipment,
+            model: encode::Model {
+                name: &manifest.name,
+                version: &manifest.version,
+                digest: "",
+            },
+            configuration_digest: CONFIGURATION_DIGEST,
+            revision: 1,
+            now: &now,
+        };
+        let segmentation = encode::segmentation(&source)?;
+        let report = encode::report(&ReportInput {
+            source: &source,
+            segmentation: &segmentation,
+            findings: &findings,
+            remarks: &[],
+        })?;
+        Ok(Self {
+            segmentation,
+            report,
+        })
+    }
+}
+
+fn attributes(object: &EncodedObject) -> Result<Table<4>, ConformanceError> {
+    let copied: BTreeSet<Tag> = COPIED.into_iter().collect();
+    let object: FileDicomObject<InMemDicomObject> = dicom_object::from_reader(&object.bytes[..])?;
+    let rows = object.iter().map(|element| {
+        let tag = element.header().tag;
+        let value = match element.vr() {
+            _ if copied.contains(&tag) => "source".to_owned(),
+            VR::CS => element
+                .to_str()
+                .map(|value| format!("`{}`", value.trim()))
+                .unwrap_or_default(),
+            VR::SQ => "items".to_owned(),
+            _ => "generated".to_owned(),
+        };
+        [
+            tag.to_string(),
+            named(tag),
+            element.vr().to_string().to_owned(),
+            value,
+        ]
+    });
+    Ok(Table::new(["Tag", "Attribute", "VR", "Value"]).rows(rows))
+}
+
+fn named(tag: Tag) -> String {
+    StandardDataDictionary
+        .by_tag(tag)
+        .map_or_else(|| tag.to_string(), |entry| entry.alias().to_owned())
+}

@@ -1,0 +1,83 @@
+//! What can be configured, how the network is protected, which characters are read.
+
+use super::table::Table;
+use crate::config::Config;
+
+/// The values that an integrator agrees with the sites at both ends; `hepar check-config` prints
+/// all others.
+pub(super) fn configuration() -> String {
+    let config = Config::default();
+    let listener = &config.listener;
+    let keys = Table::new(["Key", "Default", "What it is"]).rows([
+        [
+            "`listener.ae-title`",
+            listener.ae_title.as_str(),
+            "our AE title, as SCP and as SCU",
+        ],
+        [
+            "`listener.address`",
+            &listener.address.to_string(),
+            "address and port that scanners send to",
+        ],
+        [
+            "`listener.max-associations`",
+            &listener.max_associations.to_string(),
+            "associations at a time",
+        ],
+        [
+            "`caller.ae-title`, `caller.address`",
+            "anyone",
+            "who may send, and from where",
+        ],
+        [
+            "`caller.destinations`",
+            "all",
+            "where the results of this caller's series go",
+        ],
+        [
+            "`series.quiet-period`",
+            &format!("{} s", config.series.quiet_period.as_secs()),
+            "silence after which a series counts as complete for want of better evidence",
+        ],
+        [
+            "`destination.ae-title`, `destination.address`",
+            "none",
+            "an archive, as `host:port`",
+        ],
+        ["`destination.objects`", "`seg`", "what is sent there"],
+        [
+            "`retention.keep`",
+            &format!("{} days", config.retention.keep.as_secs() / 86_400),
+            "how long finished series are kept",
+        ],
+    ]);
+    format!(
+        "## 6. Configuration
+
+One TOML file, read at start; a key that does not exist is an error.
+
+{keys}"
+    )
+}
+
+pub(super) fn security() -> String {
+    "## 7. Security and character sets
+
+### 7.1 Security profiles
+
+No secure transport connection profile is supported: associations are not encrypted. Put the box on
+the modality network behind a firewall, and list the callers. User identity negotiation (PS3.7
+D.3.3.7) and digital signatures are not supported.
+"
+    .to_owned()
+}
+
+pub(super) fn character_sets() -> String {
+    "### 7.2 Character sets
+
+Attributes of the patient and the study are repeated in results as the bytes that were sent, together
+with the Specific Character Set that explains them, whichever it is: no character set is refused, and
+none is converted. Words of our own are ISO-IR 6.
+"
+    .to_owned()
+}
