@@ -52,9 +52,11 @@ pub mod evaluate;
 pub mod mask;
 pub mod model;
 pub mod phantom;
+pub mod secrets;
 pub mod series;
 pub mod spool;
 pub mod status;
+pub mod tls;
 pub mod volume;
 
 pub(crate) use chain::chain;
