@@ -18,7 +18,7 @@ use tokio::{runtime::Handle, sync::mpsc, time::timeout_at};
 use super::{
     engine_room::{EngineRoom, SliceOutcome},
     intake::{Intake, Taken},
-    live::Live,
+    live::{Live, Trust},
     results::{ResultError, Results},
 };
 use crate::{
@@ -204,7 +204,7 @@ impl Dispatcher {
         self.assembler
             .instance(&header, source.association, &source.calling_ae, now);
         if !self.live.contains_key(&series) {
-            let mut live = Live::new(true, now);
+            let mut live = Live::new(Trust::New, now);
             match record {
                 Some(record) if record.state != SeriesState::Receiving => {
                     for earlier in self.reopen(&record)? {
@@ -292,17 +292,16 @@ impl Dispatcher {
             return;
         };
         let mut ready = Vec::new();
-        let mut begin = Vec::new();
+        let begin = self.to_begin();
         for (series, live) in &mut self.live {
             let complete = live.completed.is_some();
-            if complete && !live.segmenting && live.retry_at.is_none() {
-                begin.push(series.clone());
+            if live.waits_to_begin() {
                 continue;
             }
-            if !(complete || live.eager) {
+            if !(complete || live.trust == Trust::New) {
                 continue;
             }
-            let urgency = if live.eager {
+            let urgency = if live.trust == Trust::New {
                 Urgency::Live
             } else {
                 Urgency::Rerun
@@ -330,6 +329,23 @@ impl Dispatcher {
         if began {
             self.feed_engine();
         }
+    }
+
+    /// Complete series whose segmentation is not begun and may be: all of them, unless one is suspected
+    /// of having ended the process. That one is next, and alone.
+    fn to_begin(&self) -> Vec<Uid> {
+        let all = || self.live.iter();
+        let suspected =
+            all().find(|(_, live)| live.trust == Trust::Suspect && live.waits_to_begin());
+        let segmenting = || all().filter(|(_, live)| live.segmenting);
+        let waiting = all().filter(|(_, live)| live.waits_to_begin());
+        let next: Vec<_> = match suspected {
+            _ if segmenting().any(|(_, live)| live.trust == Trust::Suspect) => Vec::new(),
+            Some(_) if segmenting().next().is_some() => Vec::new(),
+            Some(alone) => vec![alone],
+            None => waiting.collect(),
+        };
+        next.into_iter().map(|(series, _)| series.clone()).collect()
     }
 
     /// Counts the attempt before the work starts, so that work that ends the process is counted.

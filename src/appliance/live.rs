@@ -13,6 +13,18 @@ use crate::{
     series::{Eligibility, Evidence, InstanceHeader, eligibility},
 };
 
+/// How far a series is trusted not to end the process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Trust {
+    /// Its slices are encoded while it is still arriving.
+    New,
+    /// It was in work when a run ended: only counted attempts touch its slices.
+    TakenUp,
+    /// The process died while it was being segmented. It is segmented alone, so that if the process
+    /// dies again it is known of which series.
+    Suspect,
+}
+
 /// One series between its first instance and its result.
 #[derive(Debug)]
 pub(super) struct Live {
@@ -24,9 +36,7 @@ pub(super) struct Live {
     pub in_flight: usize,
     /// Instances that could not be decoded, with the reason.
     pub unreadable: BTreeMap<Uid, String>,
-    /// Whether slices are encoded while the series is still arriving. Not after a crash: then only
-    /// counted attempts touch the slices that may have caused it.
-    pub eager: bool,
+    pub trust: Trust,
     /// The evidence on which the series counts as complete; instances that come later re-open it.
     pub completed: Option<Evidence>,
     /// The series was found complete again while its result was being made.
@@ -40,14 +50,14 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn new(eager: bool, now: Instant) -> Self {
+    pub(super) fn new(trust: Trust, now: Instant) -> Self {
         Self {
             headers: BTreeMap::new(),
             encoded: HashMap::new(),
             to_encode: VecDeque::new(),
             in_flight: 0,
             unreadable: BTreeMap::new(),
-            eager,
+            trust,
             completed: None,
             completed_again: None,
             segmenting: false,
@@ -69,6 +79,11 @@ impl Live {
         }
         self.headers.insert(header.sop_instance.clone(), header);
         self.last_durable = now;
+    }
+
+    /// Whether it is complete, and nothing but the word to begin is missing.
+    pub(super) fn waits_to_begin(&self) -> bool {
+        self.completed.is_some() && !self.segmenting && self.retry_at.is_none()
     }
 
     /// Whether every slice has been through the engine, or could not be.

@@ -39,7 +39,7 @@ use crate::{
     model::{Bundle, BundleError},
     spool::{
         RealDisk, Spool, SpoolError,
-        journal::{Journal, JournalError, Recovery},
+        journal::{self, Journal, JournalError, LastRun, Recovery},
     },
     status::{FactsBoard, MetricsHandle},
 };
@@ -181,6 +181,11 @@ impl Appliance {
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!("a delivery in hand is left for the next start");
         }
+        let journal = self.journal;
+        match tokio::task::spawn_blocking(move || journal.end_run()).await {
+            Ok(Ok(())) => {}
+            outcome => tracing::warn!(?outcome, "the next start takes this for a crash"),
+        }
         tracing::info!("stopped");
     }
 }
@@ -206,6 +211,13 @@ fn open_state(
         tracing::error!(notice);
         facts.pin(|facts| facts.notices.push(notice));
     }
+    let last = journal.begin_run(&journal::boot())?;
+    match last {
+        LastRun::Unknown | LastRun::Stopped => {}
+        LastRun::WentDownWithTheMachine | LastRun::Died => {
+            tracing::warn!(?last, "the last run did not stop in order");
+        }
+    }
     let (spool, journal) = (Arc::new(spool), Arc::new(journal));
     let intake = Intake {
         spool: Arc::clone(&spool),
@@ -213,6 +225,8 @@ fn open_state(
         facts: Arc::clone(facts),
     };
     let recorded = recovery::record_unknown_instances(&intake)?;
+    recovery::record_quarantine(&intake)?;
+    recovery::miss_instances(&intake)?;
     if recorded > 0 {
         tracing::info!(recorded, "instances on disk were unknown to the journal");
     }

@@ -13,6 +13,7 @@ mod deliveries;
 mod instances;
 mod recovery;
 mod retained;
+mod runs;
 mod salvage;
 mod schema;
 mod series;
@@ -31,6 +32,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use deliveries::{DeliveryRecord, ResultObject};
 pub use instances::{InstanceRecord, InstanceState};
 pub use recovery::Recovery;
+pub use runs::{LastRun, boot};
 pub use series::{NewSeries, SeriesRecord};
 pub use state::{DeliveryState, SeriesState};
 

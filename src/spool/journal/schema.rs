@@ -7,7 +7,7 @@ const APPLICATION_ID: i32 = 0x4865_7072;
 
 /// Each brings the schema from the version that is its index to the next. Never edited once
 /// released; appended to.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // Series keep the order in which they first arrived by `id`, whatever the clock did.
     "CREATE TABLE series (
          id INTEGER PRIMARY KEY,
@@ -82,6 +82,14 @@ const MIGRATIONS: [&str; 2] = [
      ) STRICT;
 
      CREATE TABLE chunking_callers (calling_ae TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;",
+    // `interruptions` are attempts that the machine cut off. The run has one row.
+    "ALTER TABLE series ADD COLUMN interruptions INTEGER NOT NULL DEFAULT 0;
+
+     CREATE TABLE run (
+         id INTEGER PRIMARY KEY CHECK (id = 1),
+         boot TEXT NOT NULL,
+         stopped INTEGER NOT NULL
+     ) STRICT;",
 ];
 
 /// What a file turned out to be.

@@ -33,9 +33,12 @@ pub struct SeriesRecord {
     pub reason: Option<String>,
     /// Who can change that.
     pub remedy: Option<Remedy>,
-    /// How often segmenting began since the series was queued. A count of two after a restart
-    /// means that it may be this series that ends the process.
+    /// How often segmenting began since the series was queued, not counting what the machine or a
+    /// stop in order cut off. A count of two after a restart means that this series may be what ends
+    /// the process.
     pub attempts: u32,
+    /// How often the machine went down while it was being segmented, since it was queued.
+    pub interruptions: u32,
     /// Number of the result being made or last made, from 1.
     pub revision: u32,
     pub calling_ae: AeTitle,
@@ -260,11 +263,19 @@ pub(super) fn step(
         .execute([series])?;
     }
     match (from, next) {
-        // After a restart in mid-work the attempt still counts.
-        (SeriesState::Segmenting, SeriesState::Queued) => {}
+        // After a restart in mid-work the attempt still counts; one that came back with a reason
+        // has not ended the process.
+        (SeriesState::Segmenting, SeriesState::Queued) if reason.is_none() => {}
+        (SeriesState::Segmenting, SeriesState::Queued) => {
+            tx.prepare_cached("UPDATE series SET attempts = attempts - 1 WHERE series = ?1")?
+                .execute([series])?;
+        }
         (_, SeriesState::Queued) => {
-            tx.prepare_cached("UPDATE series SET attempts = 0, queued_at = ?2 WHERE series = ?1")?
-                .execute((series, Micros(now)))?;
+            tx.prepare_cached(
+                "UPDATE series SET attempts = 0, interruptions = 0, queued_at = ?2
+                 WHERE series = ?1",
+            )?
+            .execute((series, Micros(now)))?;
         }
         (_, SeriesState::Segmenting) => {
             tx.prepare_cached("UPDATE series SET attempts = attempts + 1 WHERE series = ?1")?
@@ -298,6 +309,7 @@ pub(super) fn series_of(row: &Row<'_>) -> rusqlite::Result<SeriesRecord> {
         reason: row.get("reason")?,
         remedy: row.get("remedy")?,
         attempts: row.get("attempts")?,
+        interruptions: row.get("interruptions")?,
         revision: row.get("revision")?,
         calling_ae: row.get("calling_ae")?,
         peer: peer_of(row, "peer")?,

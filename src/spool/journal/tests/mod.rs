@@ -1,4 +1,5 @@
 mod damage;
+mod runs;
 
 use proptest::prelude::*;
 use serde_json::json;
