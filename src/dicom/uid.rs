@@ -6,7 +6,9 @@ use uuid::Uuid;
 /// A DICOM unique identifier that is safe to log, compare and name a file after.
 ///
 /// Peers pad UIDs with NUL or space and some send worse; every UID that crosses the wire is parsed
-/// here once, so no other module trims, validates or fears a path separator. PS3.5 §9.1.
+/// here once, so no other module trims, validates or fears a path separator. PS3.5 §9.1 forbids
+/// leading zeros in a component; old scanners send them all the same, and refusing would lose the
+/// image, so they are kept as they came.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Uid(String);
@@ -15,7 +17,7 @@ pub struct Uid(String);
 pub enum UidError {
     #[error("UID is {0} characters long; PS3.5 allows 1 to 64")]
     Length(usize),
-    #[error("UID component {0:?} is empty, has a leading zero or is not numeric")]
+    #[error("UID component {0:?} is empty or not numeric")]
     Component(String),
 }
 
@@ -26,11 +28,7 @@ impl Uid {
         if !(1..=64).contains(&text.len()) {
             return Err(UidError::Length(text.len()));
         }
-        let well_formed = |part: &str| {
-            !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_digit())
-                && (part == "0" || !part.starts_with('0'))
-        };
+        let well_formed = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         match text.split('.').find(|part| !well_formed(part)) {
             Some(part) => Err(UidError::Component(part.to_owned())),
             None => Ok(Self(text.to_owned())),
@@ -98,15 +96,7 @@ mod tests {
     fn padding_is_trimmed_and_paths_are_refused() {
         assert_eq!(Uid::parse("1.2.840\0").unwrap().as_str(), "1.2.840");
         assert_eq!(Uid::parse("1.2.840 ").unwrap().as_str(), "1.2.840");
-        for hostile in [
-            "../../etc/passwd",
-            "1..2",
-            "1.02",
-            "1.2/3",
-            ".1",
-            "1.",
-            "1.2\n",
-        ] {
+        for hostile in ["../../etc/passwd", "1..2", "1.2/3", ".1", "1.", "1.2\n"] {
             assert!(
                 matches!(Uid::parse(hostile), Err(UidError::Component(_))),
                 "{hostile:?}"
@@ -114,6 +104,12 @@ mod tests {
         }
         assert_eq!(Uid::parse(""), Err(UidError::Length(0)));
         assert_eq!(Uid::parse(&"1".repeat(65)), Err(UidError::Length(65)));
+    }
+
+    #[test]
+    fn leading_zeros_are_kept_as_they_came() {
+        assert_eq!(Uid::parse("1.02.003").unwrap().as_str(), "1.02.003");
+        assert_ne!(Uid::parse("1.02"), Uid::parse("1.2"));
     }
 
     #[test]

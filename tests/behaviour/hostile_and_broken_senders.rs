@@ -191,7 +191,7 @@ fn a_path_in_a_uid_is_an_answer_and_not_a_file() {
         "1.2.3/4",
         "",
         "..",
-        "1.02.3",
+        "1..3",
     ]) {
         wire.send_store(1, message, uid, &[0; 64]);
         let (responded, status) = wire.receive_response().unwrap();
