@@ -5,7 +5,7 @@
 //! ready [`Reply`], or a [`Store`] with the [`Ticket`] that becomes one. Nothing is opened, sent or
 //! timed here; every order of fragments can be played in a test.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use std::{collections::BTreeMap, sync::Arc};
 

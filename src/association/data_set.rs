@@ -1,6 +1,6 @@
 //! Fragments become a data set, in bounded memory and without copying what is large.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use std::sync::{
     Arc,

@@ -3,7 +3,7 @@
 //! A command set is always Implicit VR Little Endian and holds group 0000 only, so it is read here
 //! element by element, without the machinery (and the allocations) for data sets.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use bytes::Buf;
 

@@ -4,7 +4,7 @@
 //! refused without need ends as a scanner queue that stops. So CT is taken only in what `volume`
 //! decodes, and every other storage class in anything, because it is only kept.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use std::{collections::BTreeMap, net::IpAddr};
 

@@ -4,7 +4,7 @@
 //! carries the pixels, is cut into fragments that share the receive buffer: a slice is copied once,
 //! from the kernel into that buffer, and never again before the disk.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use bytes::{Buf, Bytes, BytesMut};
 use dicom_ul::pdu::{

@@ -1,6 +1,6 @@
 //! Reads a BINARY segmentation back, ours or another maker's, to compare masks bit for bit.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;

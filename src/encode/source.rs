@@ -7,7 +7,7 @@
 //! the program such bytes travel as text with one character a byte (ISO-IR 100); dicom-rs writes
 //! text that way as long as it is not told of another character set.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR, dictionary::DataDictionary};
 use dicom_dictionary_std::{StandardDataDictionary, tags};

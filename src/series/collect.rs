@@ -1,6 +1,6 @@
 //! From the elements of a data set to an instance's header.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use dicom_dictionary_std::tags;
 

@@ -5,7 +5,7 @@
 //! (dicom-object reads owned values and reserves what a length field says, which is right for files
 //! one trusts.) Nesting is bounded, because a delimiter can only be found by descending.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;

@@ -3,7 +3,7 @@
 //! A group stands in the shared sequence when it holds for every frame and in the per-frame sequence
 //! otherwise (PS3.3 C.7.6.16); a frame is therefore the shared groups overlaid with its own.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use dicom_dictionary_std::tags;
 

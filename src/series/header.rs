@@ -4,7 +4,7 @@
 //! units) reads this value and never the data set again. It is what the journal keeps of an
 //! instance, so a restart rebuilds a series without reading a file.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use dicom_core::Tag;
 use serde::{Deserialize, Serialize};

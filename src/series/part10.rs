@@ -3,7 +3,7 @@
 //! The file meta information is the spool's own writing and is trusted no further than the rest: a
 //! file can be damaged, and `segment` reads files from anywhere.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use std::{borrow::Cow, io::Read};
 

@@ -1,7 +1,7 @@
 //! Values of elements as Rust values. A value that cannot be read is `None`: what that means is for
 //! whoever needs it to say.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use dicom_encoding::text::{DefaultCharacterSetCodec, SpecificCharacterSet, TextCodec};
 

@@ -1,6 +1,6 @@
 //! What a code stream says of itself, before a codec believes it.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use super::compressed::CodecError;
 use crate::series::InstanceHeader;

@@ -4,7 +4,7 @@
 //! and may index by it. So the code stream's own header is read first, here, and a stream that is
 //! not one component of exactly the announced rows and columns never reaches a codec.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use dicom_dictionary_std::uids;
 

@@ -4,7 +4,7 @@
 //! a frame never costs more than its rows and columns, which the header has bounded. Uncompressed
 //! pixels go from the file's bytes to Hounsfield units in one pass.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use std::{borrow::Cow, ops::Range};
 

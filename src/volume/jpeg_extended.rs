@@ -3,7 +3,7 @@
 //! Written from the standard (ITU-T T.81); the names are its names. The JPEG library stops at 8 bits
 //! for everything but lossless, and 8 bits are no CT.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 

@@ -1,6 +1,6 @@
 //! RLE Lossless.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use super::compressed::{CodecError, pixels};
 use crate::series::InstanceHeader;

@@ -1,6 +1,6 @@
 //! The bits of a scan and the code they are in.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use super::{CodecError, corrupt};
 

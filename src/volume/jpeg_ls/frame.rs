@@ -1,6 +1,6 @@
 //! The marker segments before the scan.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use super::{CodecError, corrupt};
 use crate::volume::code_stream::Announced;

@@ -5,7 +5,7 @@
 //! that a fresh machine lacks. Only what DICOM needs: no interleaving, no mapping tables, no restart
 //! intervals.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 mod bits;
 mod frame;
