@@ -39,6 +39,8 @@ enum Command {
     CheckConfig(commands::check_config::CheckConfig),
     /// Check a model bundle: manifest, hashes, tensors, golden output.
     CheckModel(commands::check_model::CheckModel),
+    /// Install a model bundle, choose which one runs, go back to the one before.
+    Model(commands::model::Model),
     /// Print the DICOM conformance statement.
     Conformance(commands::conformance::Conformance),
     /// Write the manual pages.
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Echo(echo) => echo.run(),
         Command::CheckConfig(check) => check.run(),
         Command::CheckModel(check) => check.run(),
+        Command::Model(model) => model.run(),
         Command::Conformance(conformance) => conformance.run(),
         Command::Man(man) => man.run(Cli::command()),
         Command::Completions(completions) => completions.run(Cli::command()),

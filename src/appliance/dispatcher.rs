@@ -288,7 +288,7 @@ impl Dispatcher {
 
     /// Gives the engine slices, and makes results of series whose slices are all encoded.
     fn feed_engine(&mut self) {
-        let Some(engine) = self.engine.clone() else {
+        let Some(current) = self.engine.clone() else {
             return;
         };
         let mut ready = Vec::new();
@@ -306,6 +306,8 @@ impl Dispatcher {
             } else {
                 Urgency::Rerun
             };
+            let engine = live.engine.get_or_insert_with(|| Arc::clone(&current));
+            let engine = Arc::clone(engine);
             while live.in_flight < EngineRoom::SHARE {
                 let Some((instance, frames)) = live.to_encode.pop_front() else {
                     break;
@@ -316,15 +318,15 @@ impl Dispatcher {
                 }
             }
             if complete && live.segmenting && !live.making_result && live.encoded_all() {
-                ready.push(series.clone());
+                ready.push((series.clone(), engine));
             }
         }
         let began = !begin.is_empty();
         for series in &begin {
             self.begin(series);
         }
-        for series in &ready {
-            self.make_result(&engine, series);
+        for (series, engine) in &ready {
+            self.make_result(engine, series);
         }
         if began {
             self.feed_engine();

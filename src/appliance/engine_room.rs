@@ -1,6 +1,7 @@
 //! The engine's workers, and what a slice goes through on one of them.
 
 use std::{
+    fmt,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -26,6 +27,12 @@ pub(super) struct EngineRoom {
     pub workers: Workers,
     pub bundle: Arc<Bundle>,
     spool: Arc<Spool>,
+}
+
+impl fmt::Debug for EngineRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EngineRoom({})", self.bundle.digest)
+    }
 }
 
 /// Slices of one instance that have been through the engine.
@@ -76,6 +83,8 @@ impl EngineRoom {
             device: info.device.clone(),
             model: self.bundle.manifest.name.clone(),
             version: self.bundle.manifest.version.clone(),
+            digest: self.bundle.digest.clone(),
+            origin: self.bundle.origin.to_string(),
         }
     }
 

@@ -34,6 +34,9 @@ pub(super) struct Live {
     /// Frames of instances that have not been given to the engine yet, oldest first.
     pub to_encode: VecDeque<(Uid, Range<usize>)>,
     pub in_flight: usize,
+    /// What its slices go through. Fixed with the first slice: a mask comes from one model, so a
+    /// series in work stays with the one it began with when another is chosen.
+    pub engine: Option<Arc<EngineRoom>>,
     /// Instances that could not be decoded, with the reason.
     pub unreadable: BTreeMap<Uid, String>,
     pub trust: Trust,
@@ -56,6 +59,7 @@ impl Live {
             encoded: HashMap::new(),
             to_encode: VecDeque::new(),
             in_flight: 0,
+            engine: None,
             unreadable: BTreeMap::new(),
             trust,
             completed: None,

@@ -14,6 +14,7 @@ mod engine_room;
 mod finish;
 mod intake;
 mod live;
+mod models;
 mod parts;
 mod recovery;
 mod results;
@@ -36,7 +37,6 @@ use crate::{
     config::Config,
     dicom::{Remedy, Uid},
     encode::Equipment,
-    model::{Bundle, BundleError},
     spool::{
         RealDisk, Spool, SpoolError,
         journal::{self, Journal, JournalError, LastRun, Recovery},
@@ -50,6 +50,7 @@ pub use finish::{
     CONFIGURATION_DIGEST, Complete, EncodedSlice, FinishError, Finished, ResultJson, finish,
 };
 use intake::Intake;
+pub use models::load_bundle;
 use parts::Parts;
 
 /// The running appliance.
@@ -125,7 +126,7 @@ impl Appliance {
         threads.push(parts.dispatcher(&state_dir, messages, &inbox, &wake)?);
         parts.accept_associations(dicom, &inbox);
         parts.serve_pages(page, metrics);
-        parts.load_engine(inbox.clone());
+        parts.load_engine(&state_dir, inbox.clone());
         tracing::info!(
             dicom = %dicom_address,
             ae_title = %parts.config.listener.ae_title,
@@ -249,14 +250,6 @@ fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, Star
         what: "anything",
         source,
     })
-}
-
-/// The configured bundle, else the one inside the binary.
-pub fn load_bundle(config: &Config) -> Result<Bundle, BundleError> {
-    match &config.model.bundle {
-        Some(directory) => Bundle::load(directory),
-        None => Bundle::embedded(),
-    }
 }
 
 /// This box as our objects name it. The serial number is the machine's own identifier, hashed as

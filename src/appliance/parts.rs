@@ -19,19 +19,17 @@ use super::{
     INBOX, StartError,
     deliveries::Deliverer,
     dispatcher::{Dispatcher, Message},
-    engine_room::EngineRoom,
     equipment,
     intake::Intake,
-    load_bundle,
+    models::Models,
     results::Results,
     upkeep::Upkeep,
 };
 use crate::{
     association::{self, Admission, CallerRule, Policy},
-    chain,
     config::Config,
     deliver,
-    engine::EngineOptions,
+    model::store::Store,
     series::Assembler,
     spool::{Spool, journal::Journal},
     status::{self, FactsBoard, MetricsHandle, Pages},
@@ -164,23 +162,18 @@ impl Parts {
     }
 
     /// Loads and checks the model off the runtime; instances are received and kept meanwhile.
-    pub(super) fn load_engine(&self, inbox: mpsc::Sender<Message>) {
-        let config = Arc::clone(&self.config);
-        let spool = Arc::clone(&self.spool);
-        self.tracker.spawn_blocking(move || {
-            let opened = load_bundle(&config).map_err(|error| chain(&error));
-            let opened = opened.and_then(|bundle| {
-                let options = EngineOptions {
-                    choice: config.model.engine,
-                    onnxruntime_library: config.model.onnxruntime_library.clone(),
-                    tensorrt_plans: Some(config.state_dir().join("tensorrt")),
-                    ..EngineOptions::default()
-                };
-                EngineRoom::open(bundle, &options, spool).map_err(|error| chain(&error))
-            });
-            // Nobody listens only while stopping.
-            let _ = inbox.blocking_send(Message::Engine(opened.map(Arc::new)));
-        });
+    pub(super) fn load_engine(&self, state_dir: &Path, inbox: mpsc::Sender<Message>) {
+        let models = Models {
+            config: Arc::clone(&self.config),
+            spool: Arc::clone(&self.spool),
+            facts: Arc::clone(&self.facts),
+            store: Store::of(state_dir),
+            inbox,
+            seen: None,
+            running: None,
+            told: Vec::new(),
+        };
+        self.tracker.spawn(models.run(self.stop.clone()));
     }
 }
 

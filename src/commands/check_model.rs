@@ -4,10 +4,10 @@ use clap::Args;
 
 use hepar::{
     engine::{EngineChoice, EngineOptions, Workers},
-    model::Bundle,
+    model::{Bundle, Trust, TrustedKey},
 };
 
-use super::{Failure, OrFail, named};
+use super::{Failure, OrFail, model::trusted_key, named};
 
 #[derive(Args, Debug)]
 pub struct CheckModel {
@@ -21,12 +21,22 @@ pub struct CheckModel {
     /// The ONNX Runtime library, for engines that need it.
     #[arg(long, value_name = "FILE")]
     onnxruntime_library: Option<PathBuf>,
+    /// The bundle must be signed with this key, or with one of these; without it, nobody is asked for.
+    #[arg(long, value_name = "KEY", value_parser = trusted_key)]
+    trusted_key: Vec<TrustedKey>,
 }
 
 impl CheckModel {
+    fn trust(&self) -> Trust {
+        Trust {
+            allow_unsigned: self.trusted_key.is_empty(),
+            keys: self.trusted_key.clone(),
+        }
+    }
+
     pub fn run(self) -> Result<(), Failure> {
         let bundle = match &self.bundle {
-            Some(directory) => Bundle::load(directory),
+            Some(directory) => Bundle::load(directory, &self.trust()),
             None => Bundle::embedded(),
         };
         let bundle = bundle.or_fail(Failure::CONFIG, "cannot use the model bundle")?;
@@ -41,6 +51,7 @@ impl CheckModel {
         let (manifest, info) = (&bundle.manifest, workers.info());
         println!("{} {}", manifest.name, manifest.version);
         println!("digest       {}", bundle.digest);
+        println!("origin       {}", bundle.origin);
         println!("architecture {}", manifest.architecture);
         println!("licence      {}", manifest.licence);
         println!("intended use {}", manifest.intended_use);

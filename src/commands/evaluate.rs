@@ -12,7 +12,7 @@ use hepar::{
     evaluate::{
         BothEmpty, Case, HtmlReport, Options, Report, evaluate, pairs, series_image, slices,
     },
-    model::Bundle,
+    model::{Bundle, Trust},
 };
 
 use super::{Failure, OrFail, named, segment::Segment};
@@ -146,8 +146,8 @@ impl Evaluate {
 
     /// Scores single slices, through the engine and nothing after it.
     fn slices(&self, bundle: &Path, mut html: Option<&mut HtmlReport>) -> Result<Report, Failure> {
-        let bundle =
-            Bundle::load(bundle).or_fail(Failure::CONFIG, "cannot use the model bundle")?;
+        let bundle = Bundle::load(bundle, &Trust::anyone())
+            .or_fail(Failure::CONFIG, "cannot use the model bundle")?;
         let bundle = Arc::new(bundle);
         let options = EngineOptions {
             choice: self.engine,

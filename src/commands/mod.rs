@@ -14,6 +14,7 @@ pub mod demo;
 pub mod echo;
 pub mod evaluate;
 pub mod man;
+pub mod model;
 pub mod phantom;
 pub mod segment;
 pub mod serve;
@@ -49,8 +50,14 @@ impl Failure {
 
     /// One line on stderr: what failed, and why, and why that.
     pub fn report(self) -> ExitCode {
-        eprintln!("hepar: {:#}", self.error);
+        eprintln!("hepar: {self}");
         ExitCode::from(self.code)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.error)
     }
 }
 

@@ -12,7 +12,7 @@ use hepar::{
     appliance::{self, Complete, encode_frames, finish},
     dicom::{Remedy, Uid},
     engine::{EngineChoice, EngineOptions, Urgency, Workers},
-    model::Bundle,
+    model::{Bundle, Trust},
     series::{Eligibility, InstanceHeader, judge, too_few},
 };
 
@@ -50,7 +50,7 @@ impl Segment {
 
         let loading = Instant::now();
         let bundle = match &self.bundle {
-            Some(directory) => Bundle::load(directory),
+            Some(directory) => Bundle::load(directory, &Trust::anyone()),
             None => Bundle::embedded(),
         };
         let bundle = Arc::new(bundle.or_fail(Failure::CONFIG, "cannot use the model bundle")?);

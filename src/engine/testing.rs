@@ -11,7 +11,7 @@ use tract_onnx::pb::{
     tensor_proto::DataType, tensor_shape_proto, type_proto,
 };
 
-use crate::model::{Bundle, Golden, Manifest};
+use crate::model::{Bundle, Golden, Manifest, Origin};
 
 pub(crate) const SIZE: usize = 32;
 const SIDE: usize = SIZE / 2;
@@ -192,5 +192,6 @@ pub(crate) fn bundle() -> Bundle {
             image,
         },
         digest: "0".repeat(64),
+        origin: Origin::BuiltIn,
     }
 }

@@ -1,12 +1,13 @@
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{Golden, GoldenError, Manifest, ManifestError, manifest::FILES};
+use super::{
+    Golden, GoldenError, Manifest, ManifestError,
+    contents::{Contents, ContentsError, MANIFEST},
+    manifest::FILES,
+    signature::{Origin, Trust},
+};
 use crate::dicom::Remedy;
 
 /// A network whose promises were read and whose files are the ones it names.
@@ -21,14 +22,13 @@ pub struct Bundle {
     /// SHA-256 over the manifest, which names the hash of every file: two bundles that could answer
     /// differently differ here. Lower-case hexadecimal.
     pub digest: String,
+    pub origin: Origin,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    #[error("cannot read {}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{file} is larger than {limit} bytes")]
-    TooLarge { file: &'static str, limit: u64 },
+    #[error(transparent)]
+    Contents(#[from] ContentsError),
     #[error("{MANIFEST} is not text")]
     NotText,
     #[error("{MANIFEST}")]
@@ -59,35 +59,29 @@ const EMBEDDED: [&[u8]; 4] = [
     include_bytes!("../../models/liver-tumour/head.onnx"),
 ];
 
-const MANIFEST: &str = "bundle.toml";
-/// A manifest is a page of text.
-const MANIFEST_LIMIT: u64 = 1 << 20;
-/// SAM's largest published encoder is 2.5 GB; nothing near it runs on the boxes this is for.
-const FILE_LIMIT: u64 = 1 << 30;
-
 impl Bundle {
     /// The bundle the binary carries.
     pub fn embedded() -> Result<Self, BundleError> {
         let [manifest, files @ ..] = EMBEDDED;
-        Self::verify(manifest, files.map(<[u8]>::to_vec))
+        Self::of(Contents {
+            manifest: manifest.to_vec(),
+            signature: None,
+            files: files.map(<[u8]>::to_vec),
+            origin: Origin::BuiltIn,
+        })
     }
 
-    /// Reads and verifies the bundle in a directory.
-    pub fn load(directory: &Path) -> Result<Self, BundleError> {
-        let manifest = read(directory, MANIFEST, MANIFEST_LIMIT)?;
-        let mut files = FILES.map(|_| Vec::new());
-        for (contents, file) in files.iter_mut().zip(FILES) {
-            *contents = read(directory, file, FILE_LIMIT)?;
-        }
-        Self::verify(&manifest, files)
+    /// Reads and verifies the bundle in a directory, if it is by somebody who is trusted.
+    pub fn load(directory: &Path, trust: &Trust) -> Result<Self, BundleError> {
+        Self::of(Contents::from_directory(directory, trust)?)
     }
 
-    /// `files` in the order of [`FILES`].
-    fn verify(manifest_bytes: &[u8], files: [Vec<u8>; 3]) -> Result<Self, BundleError> {
-        let text = str::from_utf8(manifest_bytes).map_err(|_| BundleError::NotText)?;
+    /// Finds the promises kept: every file has the hash that the manifest names.
+    pub fn of(contents: Contents) -> Result<Self, BundleError> {
+        let text = str::from_utf8(&contents.manifest).map_err(|_| BundleError::NotText)?;
         let manifest = Manifest::parse(text)?;
-        for (file, contents) in FILES.into_iter().zip(&files) {
-            let found = sha256_hex(contents);
+        for (file, bytes) in FILES.into_iter().zip(&contents.files) {
+            let found = sha256_hex(bytes);
             let expected = manifest.files.get(file).cloned().unwrap_or_default();
             if found != expected {
                 return Err(BundleError::Hash {
@@ -97,19 +91,20 @@ impl Bundle {
                 });
             }
         }
-        let [encoder, golden, head] = files;
+        let [encoder, golden, head] = contents.files;
         let golden = Golden::parse(&golden, &manifest.input, &manifest.output)?;
         Ok(Self {
-            digest: sha256_hex(manifest_bytes),
+            digest: sha256_hex(&contents.manifest),
             manifest,
             encoder,
             head,
             golden,
+            origin: contents.origin,
         })
     }
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
@@ -119,66 +114,26 @@ fn sha256_hex(bytes: &[u8]) -> String {
     hex
 }
 
-fn read(directory: &Path, file: &'static str, limit: u64) -> Result<Vec<u8>, BundleError> {
-    let path = directory.join(file);
-    let failed = |source| BundleError::Read {
-        path: path.clone(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    File::open(&path)
-        .map_err(failed)?
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > limit {
-        return Err(BundleError::TooLarge { file, limit });
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use std::{error::Error, fs, io::Cursor};
 
-    use ndarray::Array4;
-    use ndarray_npy::NpzWriter;
     use tempfile::TempDir;
 
     use super::*;
-
-    fn golden(side: usize) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
-        let mut npz = NpzWriter::new_compressed(&mut bytes);
-        npz.add_array("image", &Array4::<f32>::zeros((1, 3, 32, 32)))
-            .unwrap();
-        npz.add_array("logits", &Array4::<f32>::ones((1, 3, side, side)))
-            .unwrap();
-        npz.finish().unwrap();
-        bytes.into_inner()
-    }
+    use crate::model::testing::{files, golden, lay};
 
     /// A directory whose manifest names the hashes of what lies in it.
     fn directory(golden: &[u8]) -> TempDir {
         let directory = tempfile::tempdir().unwrap();
-        let mut manifest = include_str!("example.toml").replace("size = 256", "size = 32");
-        for (file, contents) in [
-            ("encoder.onnx", b"encoder".as_slice()),
-            ("head.onnx", b"head"),
-            ("golden.npz", golden),
-        ] {
-            fs::write(directory.path().join(file), contents).unwrap();
-            let named = |hash: &str| format!("\"{file}\" = \"{hash}\"");
-            manifest = manifest.replace(&named(&"0".repeat(64)), &named(&sha256_hex(contents)));
-        }
-        fs::write(directory.path().join(MANIFEST), manifest).unwrap();
+        lay(&files("1.0.0", golden, None), directory.path());
         directory
     }
 
     #[test]
     fn a_whole_bundle_loads_and_its_digest_names_it() {
         let directory = directory(&golden(16));
-        let bundle = Bundle::load(directory.path()).unwrap();
+        let bundle = Bundle::load(directory.path(), &Trust::anyone()).unwrap();
         assert_eq!(bundle.encoder, b"encoder");
         assert_eq!(bundle.golden.image.len(), 3 * 32 * 32);
         assert_eq!(bundle.golden.logits, vec![1.0; 3 * 16 * 16]);
@@ -191,7 +146,7 @@ mod tests {
             text.replace("closing-mm = 5.0", "closing-mm = 4.0"),
         )
         .unwrap();
-        let other = Bundle::load(directory.path()).unwrap();
+        let other = Bundle::load(directory.path(), &Trust::anyone()).unwrap();
         assert_ne!(
             bundle.digest, other.digest,
             "another answer is another bundle"
@@ -208,7 +163,7 @@ mod tests {
     fn a_damaged_or_missing_file_is_named() {
         let directory = directory(&golden(16));
         fs::write(directory.path().join("head.onnx"), b"heaD").unwrap();
-        let error = Bundle::load(directory.path()).unwrap_err();
+        let error = Bundle::load(directory.path(), &Trust::anyone()).unwrap_err();
         assert!(
             error.to_string().starts_with("head.onnx has SHA-256"),
             "{error}"
@@ -216,13 +171,13 @@ mod tests {
         assert_eq!(error.remedy(), Remedy::Service);
 
         fs::remove_file(directory.path().join("encoder.onnx")).unwrap();
-        let error = Bundle::load(directory.path()).unwrap_err();
+        let error = Bundle::load(directory.path(), &Trust::anyone()).unwrap_err();
         assert!(error.to_string().contains("encoder.onnx"), "{error}");
     }
 
     #[test]
     fn a_golden_output_of_another_shape_is_refused() {
-        let error = Bundle::load(directory(&golden(8)).path()).unwrap_err();
+        let error = Bundle::load(directory(&golden(8)).path(), &Trust::anyone()).unwrap_err();
         let cause = error.source().unwrap().to_string();
         assert!(
             cause.contains("[1, 3, 8, 8], the manifest says [1, 3, 16, 16]"),
@@ -244,7 +199,7 @@ mod tests {
         archive.write_all(b"\x93NUMPY\x01\x00\x76\x00").unwrap();
         archive.write_all(&dictionary).unwrap();
         let bytes = archive.finish().unwrap().into_inner();
-        let error = Bundle::load(directory(&bytes).path()).unwrap_err();
+        let error = Bundle::load(directory(&bytes).path(), &Trust::anyone()).unwrap_err();
         let BundleError::Golden(GoldenError::Array {
             name: "image",
             source,

@@ -5,20 +5,28 @@
 //! or a damaged file would not crash anything: it would put a plausible mask in the wrong place.
 //! So a [`Bundle`] exists only after its manifest parsed without an unknown key, its values made
 //! sense together and every file had the hash the manifest names. Whether the network computes
-//! what it should is the engine's check, against the golden output, at every load.
+//! what it should is the engine's check, against the golden output, at every load. Who made it is
+//! the signature's word: only bundles of makers this box trusts are loaded from disk.
 
 mod bundle;
+mod contents;
 mod gates;
 mod golden;
 mod manifest;
+mod signature;
+pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use bundle::{Bundle, BundleError};
+pub use contents::{Contents, ContentsError};
 pub use gates::GateThresholds;
 pub use golden::{Golden, GoldenError};
 pub use manifest::{
     GoldenTolerance, InputContract, Manifest, ManifestError, Metric, OutputContract, Postprocess,
     Provenance, Quantisation, SegmentSpec,
 };
+pub use signature::{KeyError, Origin, SignatureError, Trust, TrustedKey};
 
 /// Label of the organ in every label map, and of the first segment.
 pub const ORGAN: u8 = 1;

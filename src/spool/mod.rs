@@ -28,7 +28,7 @@ mod room;
 mod sweep;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     collections::BTreeSet,

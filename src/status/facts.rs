@@ -20,6 +20,10 @@ pub struct EngineFacts {
     /// Name and version of the model bundle.
     pub model: String,
     pub version: String,
+    /// SHA-256 of the bundle, lower-case hexadecimal.
+    pub digest: String,
+    /// Who vouches for the bundle, in words.
+    pub origin: String,
 }
 
 /// How a destination answered last.

@@ -139,6 +139,8 @@ mod tests {
             device: "cpu".to_owned(),
             model: "liver-tumour".to_owned(),
             version: "1".to_owned(),
+            digest: "0".repeat(64),
+            origin: "built in".to_owned(),
         }));
         assert_eq!(words(&facts), (Light::Green, "Ready".to_owned()));
 

@@ -1,4 +1,4 @@
-mod power_cut;
+pub(crate) mod power_cut;
 mod surviving_a_power_cut;
 mod sweeping;
 

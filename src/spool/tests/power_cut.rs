@@ -17,7 +17,7 @@ use std::{
 use crate::spool::{Disk, DiskSpace};
 
 /// What a disk holds, by path.
-pub(super) type Image = BTreeMap<PathBuf, Vec<u8>>;
+pub(crate) type Image = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Index into [`State::contents`]: a file keeps its content when its name changes.
 type Inode = usize;
@@ -84,11 +84,11 @@ impl State {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct PowerCut(Mutex<State>);
+pub(crate) struct PowerCut(Mutex<State>);
 
 impl PowerCut {
     /// Loses power before the operation after `operations`.
-    pub(super) fn after(operations: usize, quarters_written: usize) -> Self {
+    pub(crate) fn after(operations: usize, quarters_written: usize) -> Self {
         Self(Mutex::new(State {
             operations_left: operations,
             quarters_written,
@@ -97,7 +97,7 @@ impl PowerCut {
     }
 
     /// The disk with the power back.
-    pub(super) fn holding(image: &Image) -> Self {
+    pub(crate) fn holding(image: &Image) -> Self {
         let names: BTreeMap<_, _> = image.keys().cloned().zip(0..).collect();
         Self(Mutex::new(State {
             operations_left: usize::MAX,
@@ -108,16 +108,16 @@ impl PowerCut {
         }))
     }
 
-    pub(super) fn set_full(&self, full: bool) {
+    pub(crate) fn set_full(&self, full: bool) {
         self.state().full = full;
     }
 
-    pub(super) fn fail_next_sync(&self) {
+    pub(crate) fn fail_next_sync(&self) {
         self.state().sync_fails = true;
     }
 
     /// What a program sees that looks now.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
         self.state().live.keys().cloned().collect()
     }
 
@@ -125,22 +125,27 @@ impl PowerCut {
         self.0.lock().unwrap()
     }
 
-    pub(super) fn has_power(&self) -> bool {
+    pub(crate) fn has_power(&self) -> bool {
         self.state().operations_left > 0
     }
 
     /// Loses power before the operation after `operations` more.
-    pub(super) fn cut_after(&self, operations: usize) {
+    pub(crate) fn cut_after(&self, operations: usize) {
         self.state().operations_left = operations;
     }
 
+    /// Of the write in which the power fails, this many quarters reach the disk.
+    pub(crate) fn tear_after(&self, quarters: usize) {
+        self.state().quarters_written = quarters;
+    }
+
     /// Only the process died; the kernel still knows what was never synced.
-    pub(super) fn restart_the_process(&self) {
+    pub(crate) fn restart_the_process(&self) {
         self.state().operations_left = usize::MAX;
     }
 
     /// Every state in which the disk may be found.
-    pub(super) fn images(&self) -> BTreeSet<Vec<(PathBuf, Vec<u8>)>> {
+    pub(crate) fn images(&self) -> BTreeSet<Vec<(PathBuf, Vec<u8>)>> {
         let state = self.state();
         assert!(state.unsynced.len() < 12, "too many changes to combine");
         let combinations = 0..1_u32 << state.unsynced.len();

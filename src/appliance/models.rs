@@ -1,0 +1,156 @@
+//! Which bundle runs: at the start, and when an operator chooses another one.
+//!
+//! `hepar model` changes one small file; the running service reads it every few seconds and takes
+//! up what it names. Reading a level again and again, not waiting for a signal: the command needs
+//! neither the service's process nor its permission, and a choice made while the service was down,
+//! starting, or busy loading another bundle is not missed.
+//!
+//! A bundle that fails its check never replaces one that works. At the start the next one in line
+//! takes its place; while running, the one that runs goes on. Either is said on the page.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{dispatcher::Message, engine_room::EngineRoom};
+use crate::{
+    chain,
+    config::Config,
+    engine::EngineOptions,
+    model::{
+        Bundle, BundleError, Trust,
+        store::{Choice, Selection, Store, StoreError},
+    },
+    spool::Spool,
+    status::FactsBoard,
+};
+
+/// How often the selection is looked at. It is one small file in the page cache.
+const LOOK: Duration = Duration::from_secs(2);
+
+pub(super) struct Models {
+    pub config: Arc<Config>,
+    pub spool: Arc<Spool>,
+    pub facts: Arc<FactsBoard>,
+    pub store: Store,
+    pub inbox: mpsc::Sender<Message>,
+    /// What was chosen when we last looked; `None` before the first look.
+    pub seen: Option<Selection>,
+    pub running: Option<Choice>,
+    /// What the page was told.
+    pub told: Vec<String>,
+}
+
+impl Models {
+    /// Loads what is selected, then follows the selection until `stop`.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut models = self;
+        loop {
+            // Loading and checking takes seconds; never on the async runtime.
+            let looked = tokio::task::spawn_blocking(move || {
+                models.look();
+                models
+            });
+            match looked.await {
+                Ok(back) => models = back,
+                Err(_) => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let mut problems = Vec::new();
+        let selection = self.store.selection().unwrap_or_else(|error: StoreError| {
+            problems.push(format!(
+                "The choice of model cannot be read ({}).",
+                chain(&error)
+            ));
+            self.seen.clone().unwrap_or_default()
+        });
+        if self.seen.as_ref() == Some(&selection) {
+            return;
+        }
+        let outcome = self.first_usable(&selection, &mut problems);
+        self.seen = Some(selection);
+        self.tell(problems);
+        if let Some(outcome) = outcome {
+            // Nobody listens only while stopping.
+            let _ = self.inbox.blocking_send(Message::Engine(outcome));
+        }
+    }
+
+    /// The engine with the first bundle that passes; `None` where what runs already is the best.
+    fn first_usable(
+        &mut self,
+        selection: &Selection,
+        problems: &mut Vec<String>,
+    ) -> Option<Result<Arc<EngineRoom>, String>> {
+        let mut last = String::new();
+        for choice in selection.candidates() {
+            if self.running.as_ref() == Some(&choice) {
+                return None;
+            }
+            match self.open(&choice) {
+                Ok(room) => {
+                    let (name, digest) = (&room.bundle.manifest.name, &room.bundle.digest);
+                    let (version, origin) = (&room.bundle.manifest.version, &room.bundle.origin);
+                    tracing::info!(name, version, digest, %origin, "model in use");
+                    self.running = Some(choice);
+                    return Some(Ok(Arc::new(room)));
+                }
+                Err(reason) => {
+                    tracing::error!(%choice, reason, "model not usable");
+                    problems.push(format!(
+                        "The model {choice} cannot be used ({reason}); another one runs in its place."
+                    ));
+                    last = reason;
+                }
+            }
+        }
+        if self.running.is_some() {
+            return None;
+        }
+        // The engine's own line says it.
+        problems.clear();
+        Some(Err(last))
+    }
+
+    fn open(&self, choice: &Choice) -> Result<EngineRoom, String> {
+        let bundle = match choice {
+            Choice::Installed(id) => self.store.load(id, &self.config.model.trust()),
+            Choice::Default => load_bundle(&self.config),
+        };
+        let bundle = bundle.map_err(|error| chain(&error))?;
+        let options = EngineOptions {
+            choice: self.config.model.engine,
+            onnxruntime_library: self.config.model.onnxruntime_library.clone(),
+            tensorrt_plans: Some(self.config.state_dir().join("tensorrt")),
+            ..EngineOptions::default()
+        };
+        let opened = EngineRoom::open(bundle, &options, Arc::clone(&self.spool));
+        opened.map_err(|error| chain(&error))
+    }
+
+    /// Replaces what the page was told last time.
+    fn tell(&mut self, problems: Vec<String>) {
+        self.facts.pin(|facts| {
+            facts.notices.retain(|notice| !self.told.contains(notice));
+            facts.notices.extend(problems.iter().cloned());
+        });
+        self.told = problems;
+    }
+}
+
+/// The configured bundle, else the one inside the binary.
+pub fn load_bundle(config: &Config) -> Result<Bundle, BundleError> {
+    let trust: Trust = config.model.trust();
+    match &config.model.bundle {
+        Some(directory) => Bundle::load(directory, &trust),
+        None => Bundle::embedded(),
+    }
+}
