@@ -40,6 +40,7 @@
 
 pub mod appliance;
 pub mod association;
+pub mod audit;
 mod chain;
 pub mod config;
 pub mod conformance;

@@ -1,0 +1,55 @@
+//! Who sent, what was sent out, who looked and who was turned away: the audit trail.
+//!
+//! After an incident this is what remains, so it is append-only, durable before it counts, and says
+//! when something could not be recorded. Parts hand [`Event`]s to a [`Log`] and go on; a thread
+//! writes them as DICOM audit messages into files in the state directory, and, where a syslog
+//! server is configured, another thread sends them there, from the files, at least once.
+//!
+//! The messages follow PS3.15 A.5: the schema of A.5.1 and the conventions of A.5.2, of the events
+//! Application Activity (A.5.3.1), Data Export (A.5.3.3), Begin Transferring DICOM Instances,
+//! DICOM Instances Accessed and DICOM Instances Transferred, Security Alert and User
+//! Authentication, with the codes of PS3.16 CID 400, 401, 402, 404 and 405. On the wire they are
+//! syslog messages (RFC 5424, as PS3.15 A.6 wants them: MSGID `DICOM+RFC3881`, a byte order mark
+//! before the XML) framed by their length (RFC 5425). The standard has no event for an association
+//! that is merely accepted: who sent is in Instances Transferred, who was refused in Security Alert.
+//!
+//! Patients are named by a keyed hash of the Patient ID, unless the configuration wants the ID: the
+//! same patient has the same pseudonym on this box for ever, and nobody without the key can check a
+//! guess. The key is in the state directory, readable to us alone. Names never get here.
+
+mod code;
+mod event;
+mod file;
+mod message;
+mod patient;
+mod record;
+mod recorder;
+#[cfg(test)]
+mod tests;
+
+use std::{io, path::PathBuf};
+
+pub use event::{Actor, Event, Peer, Transfer};
+pub use file::{Cursor, Trail};
+pub use patient::Patients;
+pub use recorder::{Log, Recorder, Settings};
+
+use crate::{dicom::Remedy, secrets::SecretError};
+
+/// Why there can be no audit trail.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error("cannot use the audit trail {path}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("cannot use the key for patients' pseudonyms")]
+    Key(#[from] SecretError),
+    #[error("cannot start the audit thread")]
+    Thread(#[source] io::Error),
+}
+
+impl AuditError {
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Service
+    }
+}
