@@ -30,7 +30,7 @@ use crate::{
         Source, Spooled,
         journal::{Journal, JournalError, SeriesRecord, SeriesState},
     },
-    status::{FactsBoard, metric_names},
+    status::{self, FactsBoard, metric_names},
 };
 
 /// What happens to the appliance, in the order in which the dispatcher hears of it.
@@ -45,6 +45,8 @@ pub(super) enum Message {
         instances: usize,
         outcome: Result<SeriesState, ResultError>,
     },
+    /// Somebody pressed a button on the page.
+    Order(status::Request),
     Stop,
 }
 
@@ -122,30 +124,8 @@ impl Dispatcher {
                 instances,
                 outcome,
             } => self.result(&series, instances, outcome),
+            Message::Order(request) => self.ordered(request),
             Message::Stop => {}
-        }
-    }
-
-    fn association(&mut self, event: association::Event) {
-        match event {
-            association::Event::Ended {
-                association, how, ..
-            } => {
-                let released = how == association::Ended::Released;
-                self.assembler.association_ended(association, released);
-            }
-            association::Event::Refused { reason, .. } => {
-                let reason = reason.to_string();
-                metrics::counter!(metric_names::REFUSALS, "reason" => reason.clone()).increment(1);
-                self.facts.pin(|facts| {
-                    *facts.refused_callers.entry(reason).or_default() += 1;
-                });
-            }
-            association::Event::SetApart { source, .. } => self.facts.pin(|facts| {
-                let sender = source.calling_ae.to_string();
-                *facts.contradicted.entry(sender).or_default() += 1;
-            }),
-            association::Event::Stored { .. } => {}
         }
     }
 
@@ -411,12 +391,10 @@ impl Dispatcher {
         live.making_result = false;
         match outcome {
             Ok(state) => {
-                for wake in &self.wake {
-                    // A full channel wakes the deliverer as well.
-                    let _ = wake.try_send(());
-                }
+                let overtaken = live.headers.len() > instances;
+                self.wake_deliverers();
                 metrics::counter!(metric_names::SERIES, "state" => state.as_str()).increment(1);
-                if live.headers.len() > instances {
+                if overtaken {
                     self.make_again(series);
                 } else {
                     self.forget(series);
@@ -447,6 +425,13 @@ impl Dispatcher {
                 };
                 self.settle(series, state, &chain(&error), error.remedy());
             }
+        }
+    }
+
+    pub(super) fn wake_deliverers(&self) {
+        for wake in &self.wake {
+            // A full channel wakes the deliverer as well.
+            let _ = wake.try_send(());
         }
     }
 

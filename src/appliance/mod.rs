@@ -8,6 +8,8 @@
 //!                     journal
 //! ```
 
+mod again;
+mod callers;
 mod deliveries;
 mod dispatcher;
 mod engine_room;
@@ -125,7 +127,7 @@ impl Appliance {
         let (wake, mut threads) = parts.deliverers()?;
         threads.push(parts.dispatcher(&state_dir, messages, &inbox, &wake)?);
         parts.accept_associations(dicom, &inbox);
-        parts.serve_pages(page, metrics);
+        parts.serve_pages(page, metrics, &inbox);
         parts.load_engine(&state_dir, inbox.clone());
         tracing::info!(
             dicom = %dicom_address,

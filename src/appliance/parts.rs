@@ -127,7 +127,8 @@ impl Parts {
         };
         self.tracker.spawn(upkeep.run(admit, self.stop.clone()));
         let (events, relayed) = mpsc::channel(INBOX);
-        self.tracker.spawn(relay(relayed, inbox.clone()));
+        self.tracker
+            .spawn(relay(relayed, inbox.clone(), Message::Association));
         let served = association::serve(
             listener,
             Arc::new(policy(&self.config)),
@@ -144,14 +145,25 @@ impl Parts {
         });
     }
 
-    pub(super) fn serve_pages(&self, listener: TcpListener, metrics: Option<MetricsHandle>) {
+    pub(super) fn serve_pages(
+        &self,
+        listener: TcpListener,
+        metrics: Option<MetricsHandle>,
+        inbox: &mpsc::Sender<Message>,
+    ) {
+        let (orders, ordered) = mpsc::channel(status::ORDERS);
+        self.tracker
+            .spawn(relay(ordered, inbox.clone(), Message::Order));
         let pages = Pages {
+            orders,
+            spool: Arc::clone(&self.spool),
+            viewed: status::Viewed::default(),
+            config: Arc::clone(&self.config),
             name: self.config.device.name.clone(),
             anyone_may_send: self.config.callers.is_empty(),
             journal: Arc::clone(&self.journal),
             facts: Arc::clone(&self.facts),
             metrics,
-            results: self.spool.results_dir(),
         };
         let served = status::serve(listener, Arc::new(pages), self.stop.clone());
         self.tracker.spawn(async move {
@@ -182,9 +194,13 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
     thread.map_err(StartError::Thread)
 }
 
-async fn relay(mut events: mpsc::Receiver<association::Event>, inbox: mpsc::Sender<Message>) {
-    while let Some(event) = events.recv().await {
-        if inbox.send(Message::Association(event)).await.is_err() {
+async fn relay<T>(
+    mut from: mpsc::Receiver<T>,
+    inbox: mpsc::Sender<Message>,
+    message: impl Fn(T) -> Message,
+) {
+    while let Some(event) = from.recv().await {
+        if inbox.send(message(event)).await.is_err() {
             return;
         }
     }

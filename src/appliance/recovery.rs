@@ -168,7 +168,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn take_up(
+    /// Work on a series that the journal knows goes on.
+    pub(super) fn take_up(
         &mut self,
         record: &SeriesRecord,
         headers: Vec<InstanceHeader>,

@@ -152,6 +152,7 @@ impl Results {
             .write_result(&name("seg.dcm"), &finished.seg.bytes)?;
         let waited = last_durable.elapsed();
         json["seconds_to_seg"] = waited.as_secs_f64().into();
+        json["made_at"] = Timestamp::now().to_string().into();
         self.spool
             .write_result(&name("result.json"), format!("{json:#}\n").as_bytes())?;
         let object = ResultObject {

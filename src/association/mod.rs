@@ -52,6 +52,16 @@ use crate::{
 /// What the rest of the appliance hears, in order for each association.
 #[derive(Debug)]
 pub enum Event {
+    /// An association was accepted.
+    Opened {
+        source: Source,
+        /// The peer's Implementation Version Name, where it gives one.
+        implementation: Option<String>,
+        /// Abstract and transfer syntax of each accepted presentation context.
+        accepted: Vec<(Uid, Uid)>,
+        /// How many presentation contexts the peer proposed.
+        proposed: usize,
+    },
     /// The instance is durable, and its sender was (or would have been) told so.
     Stored { receipt: Spooled, source: Source },
     /// The data set contradicted its command and was refused; its bytes are at `path`, or still

@@ -107,6 +107,11 @@ pub struct Context {
 }
 
 impl Acceptance {
+    /// How many presentation contexts the peer proposed.
+    pub(super) fn proposed(&self) -> usize {
+        self.reply.presentation_contexts.len()
+    }
+
     pub(super) fn pdu(&self) -> Pdu {
         Pdu::AssociationAC(self.reply.clone())
     }

@@ -27,7 +27,7 @@ use super::{
     conversation::{Conversation, Reply, Store, Turn, Violation},
     data_set::Budget,
     keeping::{Kept, keep},
-    negotiation::{Acceptance, Rejection, negotiate},
+    negotiation::{Acceptance, Context, Rejection, negotiate},
     pdu::{self, Fragments, Pdu},
     policy::{Admission, Policy, Slot, Slots},
     wire::{Wire, WireError},
@@ -187,6 +187,23 @@ impl<D: Disk + 'static> Association<'_, D> {
         let contexts = acceptance.contexts.len();
         let implementation = acceptance.implementation.as_deref().unwrap_or("");
         tracing::info!(contexts, implementation, "association accepted");
+        let accepted = acceptance.contexts.values();
+        let opened = Event::Opened {
+            source: self.source.clone(),
+            implementation: acceptance.implementation.clone(),
+            accepted: accepted
+                .map(|context| {
+                    let Context {
+                        abstract_syntax,
+                        transfer_syntax,
+                        ..
+                    } = context.clone();
+                    (abstract_syntax, transfer_syntax)
+                })
+                .collect(),
+            proposed: acceptance.proposed(),
+        };
+        self.acceptor.tell(opened).await;
         let accept = match pdu::encode(&acceptance.pdu()) {
             Ok(bytes) => bytes,
             Err(err) => return End::Wire(WireError::Broken(std::io::Error::other(err))),

@@ -2,6 +2,8 @@
 
 use dicom_dictionary_std::uids;
 
+use super::Uid;
+
 /// Accepted for CT, in the order in which we choose among what a sender proposes: uncompressed
 /// first because it costs no time to decode, lossless before lossy.
 pub const DECODABLE: [(&str, &str); 17] = [
@@ -38,6 +40,14 @@ pub const DECODABLE: [(&str, &str); 17] = [
 
 /// Retired in PS3.5 2016b, still sent by old scanners.
 pub const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+
+/// What people call a transfer syntax; the UID itself where it is none of [`DECODABLE`].
+#[must_use]
+pub fn name(uid: &Uid) -> &str {
+    let mut known = DECODABLE.iter();
+    let found = known.find(|(known, _)| *known == uid.as_str());
+    found.map_or(uid.as_str(), |(_, name)| name)
+}
 
 /// How early [`DECODABLE`] names the syntax; `None` if it does not.
 #[must_use]

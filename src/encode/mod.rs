@@ -18,6 +18,7 @@ mod functional_groups;
 mod identity;
 mod modules;
 mod packing;
+mod picture;
 mod preview;
 mod read;
 mod report;
@@ -36,6 +37,7 @@ use crate::{
 };
 
 pub use modules::COPIED;
+pub use picture::{EdgePixel, Window, edges, picture};
 pub use preview::{preview, slice_to_show};
 pub use read::{ReadError, SegmentFrame, Segmentation};
 pub use report::{ReportInput, report};

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::callers::Callers;
 use crate::dicom::Uid;
 
 /// Which engine runs which model, as the page and `/api/status` name it.
@@ -54,6 +55,9 @@ pub struct Facts {
     /// Callers that spread a series over associations; for these only counts and silence complete
     /// a series.
     pub chunking_callers: BTreeSet<String>,
+    /// Who called lately.
+    #[serde(skip)]
+    pub callers: Callers,
     /// Callers turned away, by reason.
     pub refused_callers: BTreeMap<String, u64>,
 }

@@ -96,8 +96,7 @@ impl Cause {
             } => language.tell(
                 "light-not-delivering",
                 &[
-                    ("destination", (&**destination).into()),
-                    ("reason", (&**reason).into()),
+                    ("what", named(destination, reason).into()),
                     ("since", clock::hour_and_minute(since).into()),
                     ("waiting", FluentValue::from(*waiting)),
                 ],
@@ -115,6 +114,15 @@ impl Cause {
             Self::NotDelivering { .. } => "advice-not-delivering",
             Self::Ready => "advice-ready",
         })
+    }
+}
+
+/// The reason with the destination's name, which most reasons begin with anyway.
+fn named(destination: &str, reason: &str) -> String {
+    if reason.starts_with(destination) {
+        reason.to_owned()
+    } else {
+        format!("{destination}: {reason}")
     }
 }
 

@@ -1,13 +1,16 @@
 //! What people see: the page, its JSON, the metrics.
 //!
-//! This stage reads and never acts: it is handed the journal and a [`FactsBoard`] of facts that the
-//! running parts pin to it, and answers every request from those two. No patient name or
-//! identifier passes through here.
+//! This stage reads: it is handed the journal, the spool and a [`FactsBoard`] of facts that the
+//! running parts pin to it, and answers every request from those. What a person orders it hands to
+//! the owner of the series as a [`Request`]. No patient name or identifier passes through here.
 //!
 //! | path | answers |
 //! |---|---|
 //! | `/` | the page |
 //! | `/series/{id}` | one series |
+//! | `/series/{id}/slices/{n}.png` | one of its slices, with outlines |
+//! | `/series/{id}/again/send-again`, `.../segment-again` | asks first, then does it |
+//! | `/destinations` | where results go, and who sends |
 //! | `/series/{id}/seg.dcm`, `/series/{id}/result.json`, `/series/{id}/preview.png` | its results |
 //! | `/api/status` | everything the page shows, as JSON |
 //! | `/api/events` | a server-sent event whenever that changes |
@@ -16,20 +19,29 @@
 //! | `/readyz` | 200 while instances can be received and kept, else 503 with the reason |
 
 pub mod access;
+mod actions;
 mod assets;
+mod callers;
 mod clock;
+mod destinations_page;
 mod facts;
 mod frame;
 mod language;
 mod light;
 mod metrics;
 mod page;
+mod series_findings;
+mod series_page;
 mod series_row;
+mod series_slices;
 mod server;
 mod snapshot;
 
+pub use actions::{ORDERS, Order, Orders, Request};
+pub use callers::{Callers, Refused, Seen};
 pub use facts::{DestinationFacts, EngineFacts, Facts, FactsBoard};
 pub use light::Light;
 pub use metrics::{MetricsHandle, install as install_metrics, names as metric_names};
+pub use series_slices::Viewed;
 pub use server::{Pages, serve};
 pub use snapshot::{SeriesView, Snapshot};

@@ -2,12 +2,7 @@
 
 use askama::Template;
 
-use super::{
-    frame::Frame,
-    light::Light,
-    series_row::Row,
-    snapshot::{SeriesView, Snapshot},
-};
+use super::{frame::Frame, light::Light, series_row::Row, snapshot::Snapshot};
 
 #[derive(Template)]
 #[template(path = "status.html", config = ".askama.toml")]
@@ -39,15 +34,6 @@ impl<'a> StatusPage<'a> {
             Light::Red => "bad",
         }
     }
-}
-
-#[derive(Template)]
-#[template(path = "series.html", config = ".askama.toml")]
-pub(super) struct SeriesPage<'a> {
-    pub frame: Frame,
-    pub row: Row<'a>,
-    pub series: &'a SeriesView,
-    pub findings: &'a str,
 }
 
 #[cfg(test)]

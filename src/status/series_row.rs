@@ -5,6 +5,7 @@ use fluent_bundle::FluentValue;
 use super::{
     clock,
     language::Language,
+    series_findings::gate_words,
     snapshot::{RefusedBy, SeriesView},
 };
 use crate::{
@@ -74,8 +75,11 @@ impl<'a> Row<'a> {
     }
 }
 
-/// `liver 1 512 ml, 2 lesions, 14.2 ml`.
+/// `Liver 1 512 ml, 2 lesions, 14.2 ml`. What was measured of a refused series is no result.
 fn result(series: &SeriesView, language: &Language) -> String {
+    if series.state == SeriesState::Refused {
+        return String::new();
+    }
     let (Some(liver), Some(lesions), Some(tumour)) =
         (series.liver_ml, series.lesions, series.tumour_ml)
     else {
@@ -91,19 +95,20 @@ fn result(series: &SeriesView, language: &Language) -> String {
     )
 }
 
-/// Whole millilitres in groups of three, as ISO 80000 writes them.
-pub(super) fn grouped(ml: f64) -> String {
-    let digits = format!("{ml:.0}");
-    let first = digits.len() % 3;
-    let (first, rest) = digits.split_at_checked(first).unwrap_or(("", &digits));
-    let mut groups = vec![first];
-    groups.extend(
-        (0..rest.len())
-            .step_by(3)
-            .filter_map(|at| rest.get(at..at + 3)),
-    );
-    groups.retain(|group| !group.is_empty());
-    groups.join("\u{202f}")
+/// A whole number in groups of three, as ISO 80000 writes them.
+pub(super) fn grouped(number: f64) -> String {
+    let digits = format!("{:.0}", number.abs());
+    let mut words = String::new();
+    if number < 0.0 && digits != "0" {
+        words.push('-');
+    }
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            words.push('\u{202f}');
+        }
+        words.push(digit);
+    }
+    words
 }
 
 fn steps(series: &SeriesView, language: &Language) -> Vec<Step> {
@@ -184,16 +189,9 @@ fn reason(series: &SeriesView, language: &Language) -> String {
     if let Some(error) = undelivered(series) {
         return error.to_owned();
     }
-    let of_gates: Option<Vec<String>> = series
-        .refused_by
-        .iter()
-        .map(|RefusedBy { code, measured }| {
-            let measured = format!("{measured:.1}");
-            language.tell_if_known(
-                &format!("gate-{code}"),
-                &[("outcome", "refuse".into()), ("measured", measured.into())],
-            )
-        })
+    let refused_by = series.refused_by.iter();
+    let of_gates: Option<Vec<String>> = refused_by
+        .map(|RefusedBy { code, measured }| gate_words(language, code, "refuse", *measured))
         .collect();
     match (of_gates, &series.reason) {
         (Some(gates), _) if !gates.is_empty() => gates.join("; "),
@@ -232,6 +230,7 @@ mod tests {
             (0.0, "0"),
             (14.2, "14"),
             (999.6, "1\u{202f}000"),
+            (-998.4, "-998"),
             (1512.0, "1\u{202f}512"),
             (1_234_567.0, "1\u{202f}234\u{202f}567"),
         ];

@@ -20,17 +20,24 @@ use tokio_util::sync::CancellationToken;
 use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
 use super::{
+    actions::{self, Orders},
     assets,
+    destinations_page::destinations_page,
     facts::FactsBoard,
     frame::{Frame, remember_language},
     metrics::MetricsHandle,
-    page::{SeriesPage, StatusPage},
-    series_row::Row,
-    snapshot::{SeriesView, Snapshot},
+    page::StatusPage,
+    series_page::series_page,
+    series_slices::{Viewed, slice_picture},
+    snapshot::Snapshot,
 };
 use crate::{
+    config::Config,
     dicom::Uid,
-    spool::journal::{Journal, JournalError},
+    spool::{
+        Spool,
+        journal::{Journal, JournalError, SeriesRecord, SeriesState},
+    },
 };
 
 /// What the pages are made from.
@@ -41,8 +48,27 @@ pub struct Pages {
     pub journal: Arc<Journal>,
     pub facts: Arc<FactsBoard>,
     pub metrics: Option<MetricsHandle>,
-    /// Where `{series}.{revision}.seg.dcm`, `.result.json` and `.preview.png` lie.
-    pub results: PathBuf,
+    pub spool: Arc<Spool>,
+    pub config: Arc<Config>,
+    pub viewed: Viewed,
+    /// Takes what a person asks for.
+    pub orders: Orders,
+}
+
+impl Pages {
+    /// Where the `seg.dcm`, `result.json` or `preview.png` of a series lies, if it has one. While a
+    /// series is in work again that is the former result's.
+    pub(super) fn result_path(&self, record: &SeriesRecord, extension: &str) -> PathBuf {
+        let results = self.spool.results_dir();
+        let of = |revision| results.join(format!("{}.{revision}.{extension}", record.series));
+        let in_work = !record.state.is_settled() && record.state != SeriesState::Delivering;
+        let former = record.revision.checked_sub(1).filter(|_| in_work);
+        let current = of(record.revision);
+        match former.map(of) {
+            Some(former) if !current.is_file() => former,
+            _ => current,
+        }
+    }
 }
 
 /// The page is redrawn at most this often, however fast slices arrive.
@@ -60,14 +86,17 @@ pub async fn serve(
     let router = Router::new()
         .route("/", get(status_page))
         .route("/series/{id}", get(series_page))
+        .route("/series/{id}/slices/{file}", get(slice_picture))
         .route("/series/{id}/seg.dcm", get(seg))
         .route("/series/{id}/result.json", get(result_json))
         .route("/series/{id}/preview.png", get(preview))
+        .route("/destinations", get(destinations_page))
         .route("/api/status", get(api_status))
         .route("/api/events", get(events))
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
+        .merge(actions::routes())
         .merge(assets::routes())
         .layer(middleware::from_fn(remember_language))
         .layer(CompressionLayer::new())
@@ -79,7 +108,10 @@ pub async fn serve(
         .layer(header(header::X_FRAME_OPTIONS, "DENY"))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
-        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
         .with_state(pages);
     let server = axum::serve(listener, router).into_future();
     // A browser holds its event stream open for ever, so stopping does not wait for connections.
@@ -93,7 +125,9 @@ type Shared = State<Arc<Pages>>;
 
 /// Why a request cannot be answered.
 #[derive(Debug, thiserror::Error)]
-enum PageError {
+pub(super) enum PageError {
+    #[error("no such page")]
+    NoSuchPage,
     #[error("no such series")]
     NoSuchSeries,
     #[error("this series has no such result")]
@@ -109,7 +143,7 @@ enum PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let status = match self {
-            Self::NoSuchSeries | Self::NoResult => StatusCode::NOT_FOUND,
+            Self::NoSuchPage | Self::NoSuchSeries | Self::NoResult => StatusCode::NOT_FOUND,
             Self::Journal(_) | Self::Template(_) | Self::Interrupted => {
                 tracing::error!(error = &self as &dyn std::error::Error, "page not made");
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -120,7 +154,7 @@ impl IntoResponse for PageError {
 }
 
 /// Runs `read` where blocking is allowed.
-async fn off_runtime<T: Send + 'static>(
+pub(super) async fn off_runtime<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, PageError> + Send + 'static,
 ) -> Result<T, PageError> {
     let read = tokio::task::spawn_blocking(read);
@@ -145,31 +179,6 @@ async fn api_status(State(pages): Shared) -> Result<Json<Snapshot>, PageError> {
     Ok(Json(snapshot(pages).await?))
 }
 
-async fn series_page(
-    State(pages): Shared,
-    Path(id): Path<String>,
-    frame: Frame,
-) -> Result<Html<String>, PageError> {
-    off_runtime(move || {
-        let series = Uid::parse(&id).map_err(|_| PageError::NoSuchSeries)?;
-        let record = pages
-            .journal
-            .series(&series)?
-            .ok_or(PageError::NoSuchSeries)?;
-        let view = SeriesView::new(record, &pages.facts.read());
-        let findings = view.findings.as_ref();
-        let findings = findings.map_or(String::new(), |value| format!("{value:#}"));
-        let page = SeriesPage {
-            row: Row::new(&view, frame.language),
-            frame,
-            series: &view,
-            findings: &findings,
-        };
-        Ok(Html(page.render()?))
-    })
-    .await
-}
-
 /// The newest revision of one of a series' result files.
 async fn result_file(
     pages: Arc<Pages>,
@@ -183,8 +192,8 @@ async fn result_file(
             .journal
             .series(&series)?
             .ok_or(PageError::NoSuchSeries)?;
-        let name = format!("{series}.{}.{extension}", record.revision);
-        let bytes = std::fs::read(pages.results.join(name)).map_err(|_| PageError::NoResult)?;
+        let path = pages.result_path(&record, extension);
+        let bytes = std::fs::read(path).map_err(|_| PageError::NoResult)?;
         Ok(([(header::CONTENT_TYPE, content_type)], bytes).into_response())
     })
     .await

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    callers::{Refused, Seen},
     facts::{DestinationFacts, EngineFacts, Facts},
     language::Language,
     light::{Cause, Light},
@@ -38,7 +39,11 @@ pub struct Snapshot {
     /// Instances that were kept but cannot be read, newest first.
     pub quarantined: Vec<QuarantineView>,
     pub destinations: BTreeMap<String, DestinationFacts>,
+    /// Callers turned away, by reason.
     pub refused_callers: BTreeMap<String, u64>,
+    /// Who called lately, latest first, and who was turned away.
+    pub callers: Vec<Seen>,
+    pub refused: Vec<Refused>,
     pub disk: Disk,
     pub board: BTreeMap<String, f64>,
 }
@@ -197,6 +202,8 @@ impl Snapshot {
                 .into_iter()
                 .filter_map(quarantine_view)
                 .collect(),
+            callers: facts.callers.all_seen().into_iter().cloned().collect(),
+            refused: facts.callers.all_refused().into_iter().cloned().collect(),
             destinations: facts.destinations,
             refused_callers: facts.refused_callers,
             disk: Disk {
@@ -208,7 +215,7 @@ impl Snapshot {
     }
 }
 
-fn quarantine_view(record: InstanceRecord) -> Option<QuarantineView> {
+pub(super) fn quarantine_view(record: InstanceRecord) -> Option<QuarantineView> {
     let InstanceState::Quarantined { reason } = record.state else {
         return None;
     };

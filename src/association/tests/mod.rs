@@ -135,11 +135,18 @@ impl Server {
         }
     }
 
+    /// The next thing that happens to an association after it was opened.
     fn event(&mut self) -> Event {
-        self.runtime
-            .block_on(async { timeout(SOON, self.events.recv()).await })
-            .expect("an event in time")
-            .expect("the acceptor lives")
+        loop {
+            let event = self
+                .runtime
+                .block_on(async { timeout(SOON, self.events.recv()).await })
+                .expect("an event in time")
+                .expect("the acceptor lives");
+            if !matches!(event, Event::Opened { .. }) {
+                return event;
+            }
+        }
     }
 
     fn ended(&mut self) -> Ended {

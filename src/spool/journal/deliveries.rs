@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
@@ -127,6 +127,20 @@ impl Journal {
         })
     }
 
+    /// How many objects wait for each destination; destinations that nothing waits for are left out.
+    pub fn waiting_by_destination(&self) -> Result<BTreeMap<String, u64>, JournalError> {
+        self.read("count waiting deliveries", |db| {
+            db.prepare_cached(
+                "SELECT destination, count(*) FROM deliveries WHERE state = 'waiting'
+                 GROUP BY destination",
+            )?
+            .query_map([], |row| {
+                Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+            })?
+            .collect()
+        })
+    }
+
     /// When [`Self::deliveries_due`] is next worth asking; `None` while nothing waits.
     pub fn next_delivery_at(&self) -> Result<Option<Timestamp>, JournalError> {
         self.read("find the next delivery", |db| {
@@ -186,32 +200,6 @@ impl Journal {
             })?;
             settle(tx, &series, now)?;
             load(tx, &series)
-        })
-    }
-
-    /// Starts a failed or refused series again because a person asked: what could not be delivered
-    /// is sent again, anything else is segmented again.
-    pub fn retry(&self, series: &Uid, now: Timestamp) -> Result<SeriesRecord, JournalError> {
-        self.write(Durable::Now, "retry a series", |tx| {
-            let waiting = tx
-                .prepare_cached(
-                    "UPDATE deliveries SET state = ?2, attempts = 0, next_attempt_at = ?3
-                     WHERE state = ?4 AND object IN (SELECT object FROM objects
-                         JOIN series USING (series, revision) WHERE series = ?1)",
-                )?
-                .execute((
-                    series,
-                    DeliveryState::Waiting,
-                    Micros(now),
-                    DeliveryState::Failed,
-                ))?;
-            let next = if waiting > 0 {
-                SeriesState::Delivering
-            } else {
-                SeriesState::Queued
-            };
-            step(tx, series, next, None, now)?;
-            load(tx, series)
         })
     }
 }

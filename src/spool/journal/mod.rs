@@ -7,6 +7,7 @@
 //! without waiting for the disk: a power cut may lose the last of them, the start after it reads
 //! them from the files again.
 
+mod again;
 mod callers;
 mod columns;
 mod deliveries;
@@ -60,6 +61,8 @@ pub enum JournalError {
     UnknownSeries(Uid),
     #[error("the journal knows of no delivery of {object} to {destination}")]
     UnknownDelivery { object: Uid, destination: String },
+    #[error("series {0} has no result that was sent anywhere")]
+    NothingSent(Uid),
     #[error("series {series} is {from} and cannot become {to}")]
     NotAllowed {
         series: Uid,

@@ -56,8 +56,9 @@ impl SeriesState {
             (Segmenting, Queued) => true, // the process ended before the work did
             (Segmenting, Delivering | Delivered | Ignored | Refused | Failed) => true,
             (Delivering, Delivered | Failed) => true,
-            (Refused | Failed, Queued) => true, // an operator pressed retry
-            (Failed, Delivering) => true,       // the same, and only delivery had failed
+            // A person asked for it to be segmented, or its result to be sent, again.
+            (Delivered | Ignored | Refused | Failed, Queued) => true,
+            (Delivered | Failed, Delivering) => true,
             (Receiving, Receiving) => false,
             (_, Receiving) => true, // a late slice
             _ => false,

@@ -124,3 +124,65 @@ function tick() {
 setClock(clock);
 setInterval(tick, 500);
 if (main.dataset.live !== undefined) listen();
+
+// The slices of a series: the slider and the windows exchange the picture in place. A picture is
+// asked for when the one before has come, so a quick hand asks for few.
+function view(viewer) {
+  const image = viewer.querySelector("img");
+  const slider = viewer.querySelector("input");
+  const windows = [...viewer.querySelectorAll(".windows a")];
+  let chosen = viewer.dataset.window;
+  let waiting = false;
+  function show() {
+    const words = viewer.dataset.words.replace("%", slider.value);
+    viewer.querySelector(".where").textContent = words;
+    image.alt = words;
+    for (const link of windows) {
+      if (link.dataset.window === chosen) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    const wanted = `/series/${viewer.dataset.series}/slices/${slider.value}.png?window=${chosen}&v=${viewer.dataset.version}`;
+    if (waiting || image.getAttribute("src") === wanted) return;
+    waiting = true;
+    image.src = wanted;
+  }
+  for (const end of ["load", "error"]) {
+    image.addEventListener(end, () => {
+      waiting = false;
+      show();
+    });
+  }
+  slider.hidden = false;
+  slider.addEventListener("input", show);
+  viewer.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link) return;
+    event.preventDefault();
+    if (link.rel) link.rel === "next" ? slider.stepUp() : slider.stepDown();
+    else chosen = link.dataset.window;
+    show();
+  });
+  return (slice) => {
+    slider.value = slice;
+    show();
+  };
+}
+
+const views = new WeakMap();
+
+function findViewer() {
+  const viewer = document.querySelector("[data-viewer]");
+  if (viewer && !views.has(viewer)) views.set(viewer, view(viewer));
+  return viewer;
+}
+
+findViewer();
+new MutationObserver(findViewer).observe(main, { childList: true, subtree: true });
+main.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-slice]");
+  const viewer = link && findViewer();
+  if (!viewer) return;
+  event.preventDefault();
+  views.get(viewer)(link.dataset.slice);
+  viewer.scrollIntoView({ block: "nearest" });
+});

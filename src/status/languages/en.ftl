@@ -23,7 +23,7 @@ light-ready = Ready
 light-loading = Receiving; the model is being loaded
 light-not-receiving = Not receiving: { $reason }
 light-not-segmenting = Receiving, not segmenting: { $reason }
-light-not-delivering = { $destination }: { $reason }, since { $since }; { $waiting ->
+light-not-delivering = { $what }, since { $since }; { $waiting ->
         [one] 1 result waits
        *[other] { $waiting } results wait
     }, none lost
@@ -78,3 +78,152 @@ set-apart = Kept, but not readable
 set-apart-explained = These objects were received and are kept, but could not be read. Ask the scanner's service if they keep coming.
 column-instance = Instance
 column-why = Why
+
+### A series
+
+series-of = Series from { $scanner }
+result = Result
+timeline = What happened
+moment-first = First slice from { $scanner } at { $address }
+moment-last = Last slice: { $n } instances received
+moment-latest = Latest slice: { $n } instances so far
+moment-complete = Complete; queued for the engine
+moment-result = Result made
+moment-delivered = Stored by { $destination }
+moment-next-attempt = Next attempt to reach { $destination }
+pictures = Pictures
+slice-of = Slice { $slice } of { $slices }, from the feet on
+slice-label = Slice
+previous = Previous
+next = Next
+window-liver = Liver
+window-soft = Soft tissue
+window-lung = Lung
+window-bone = Bone
+windows = Window
+contours = Orange: edge of the liver. Pink: edge of a lesion. For orientation, not for diagnosis.
+lesions = Lesions
+no-lesions = No lesion was found.
+column-number = No.
+column-volume = Volume
+column-longest = Longest diameter in a slice
+column-slices = Slices
+column-centre = Centre (LPS)
+gates = Checks
+gates-explained = What is asked before an answer is given. A check that refuses stops the result; one that warns is part of it.
+column-check = Check
+column-measured = Measured
+column-usual = Usual
+column-accepted = Accepted
+outcome-pass = Passed
+outcome-warn = Warns
+outcome-refuse = Refuses
+geometry = Geometry
+geometry-spacing = Slices, rows and columns are this far apart
+geometry-none = Nothing unusual about the stack of slices.
+unreadable = { $n ->
+        [one] 1 slice could not be decoded and is left out
+       *[other] { $n } slices could not be decoded and are left out
+    }
+delivered-to = Destinations
+column-destination = Destination
+column-state = State
+column-attempts = Attempts
+column-last-error = Last answer
+delivery-waiting = Waiting
+delivery-delivered = Stored
+delivery-failed = Given up
+delivery-superseded = Replaced by a newer result
+kept-here = There is no destination: the result is kept here.
+about = About
+about-uid = Series Instance UID
+about-study = Study Instance UID
+about-modality = Modality
+about-made-by = Made by
+purged = The slices and results were removed by retention; this record is what is left.
+download-seg = Download SEG
+download-result = Download result.json
+set-apart-meanwhile = Set apart while this series arrived
+set-apart-meanwhile-explained = These objects of the same scanner could not be read; slices that are missing may be among them.
+cancel = Cancel
+order-send-again = Send again
+order-send-again-explained = The result is sent once more, under the same identifiers. A destination that has it keeps one copy.
+order-segment-again = Segment again
+order-segment-again-explained = The slices are segmented once more with the model that is installed now. The result is sent if it differs from what the destinations have.
+
+### Checks, by code. $outcome is pass, warn or refuse
+
+gate-hu-air = { $outcome ->
+        [pass] Air is where it should be
+        [warn] There is no air in the field of view
+       *[refuse] Air is not where Hounsfield units have it: wrong rescale intercept?
+    }
+gate-hu-fat = { $outcome ->
+        [pass] Fat is there
+       *[other] There is hardly any fat
+    }
+gate-hu-soft-tissue = { $outcome ->
+        [pass] Soft tissue is where it should be
+       *[other] There is no soft tissue where Hounsfield units have it
+    }
+gate-geometry-slices = { $measured } slices
+gate-geometry-orientation = Slices lie { $measured } degrees off the axial plane
+gate-geometry-step = Slices are { $measured } mm apart
+gate-geometry-gaps = { $outcome ->
+        [pass] No slice is missing
+       *[other] Slices are missing: volumes are a lower bound
+    }
+gate-geometry-even = { $outcome ->
+        [pass] Slices are evenly spaced
+       *[other] Slices are unevenly spaced
+    }
+gate-body-region = { $value ->
+        [0] No part of the series shows the liver
+       *[other] { $measured } mm of the series show the liver
+    }
+gate-liver-volume = { $measured } ml of liver
+gate-liver-one-piece = { $percent } % of what looked like liver is in one piece
+gate-liver-extent = The liver reaches over { $measured } mm
+gate-liver-side = The liver lies { $measured } mm to the patient's right of the image centre
+gate-liver-cut = { $outcome ->
+        [pass] The liver was imaged whole
+       *[other] The liver reaches the edge of what was imaged: its volume is a lower bound
+    }
+gate-lesion-share = Lesions are { $percent } % of the liver
+gate-lesion-count = Lesions: { $measured }
+gate-lesion-size = Lesions too small to be certain: { $measured }
+
+### Destinations and callers
+
+no-destination = No destination is configured: results are kept here and can be downloaded from the page of their series.
+destination-works = It takes what is sent
+destination-untried = Nothing was sent there yet
+destination-failing = Failing since { $since }
+destination-failing-advice = Results are kept and tried again by themselves. Ask the PACS team.
+ae-title = AE title
+address = Address
+last-success = Last success
+queue = Queue
+objects-waiting = { $n ->
+        [0] Nothing waits
+        [one] 1 object waits
+       *[other] { $n } objects wait
+    }
+callers = Callers
+no-caller = Nobody has called since the start.
+column-last-seen = Last seen
+column-implementation = Implementation
+column-negotiated = Negotiated
+in-pieces = Sends series in pieces: results wait for the quiet period
+associations = { $n ->
+        [one] 1 association
+       *[other] { $n } associations
+    } since the start
+contexts = { $accepted } of { $proposed } presentation contexts accepted
+refused-callers = Refused callers
+refused-times = { $n ->
+        [one] once
+       *[other] { $n } times
+    } since the start
+called-otherwise = It calls this box { $called }, but this box is { $ours }: correct the called AE title at the scanner.
+snippet-explained = If this is a scanner of yours, add to the configuration:

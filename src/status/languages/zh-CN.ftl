@@ -23,7 +23,7 @@ light-ready = 就绪
 light-loading = 正在接收；模型加载中
 light-not-receiving = 无法接收：{ $reason }
 light-not-segmenting = 正在接收，无法分割：{ $reason }
-light-not-delivering = { $destination }：{ $reason }，自 { $since } 起；{ $waiting } 个结果等待发送，无丢失
+light-not-delivering = { $what }，自 { $since } 起；{ $waiting } 个结果等待发送，无丢失
 advice-ready = 接收、分割和发送均正常。无需操作。
 advice-loading = 序列已接收并保存；模型通过检查后立即开始分割。
 advice-not-receiving = 扫描仪会保留序列并重试。请联系设备工程师：设备磁盘空间不足。
@@ -74,3 +74,142 @@ set-apart = 已保存但无法读取
 set-apart-explained = 这些对象已接收并保存，但无法读取。如果持续出现，请联系扫描仪售后。
 column-instance = 对象
 column-why = 原因
+
+### 序列
+
+series-of = 来自 { $scanner } 的序列
+result = 结果
+timeline = 时间线
+moment-first = 收到来自 { $scanner }（{ $address }）的第一层
+moment-last = 最后一层：共收到 { $n } 个对象
+moment-latest = 最近一层：目前 { $n } 个对象
+moment-complete = 接收完整；等待引擎
+moment-result = 结果已生成
+moment-delivered = 已由 { $destination } 存储
+moment-next-attempt = 下一次尝试连接 { $destination }
+pictures = 图像
+slice-of = 第 { $slice } 层，共 { $slices } 层，自足侧起
+slice-label = 层
+previous = 上一层
+next = 下一层
+window-liver = 肝窗
+window-soft = 软组织窗
+window-lung = 肺窗
+window-bone = 骨窗
+windows = 窗
+contours = 橙色：肝脏边缘。粉色：病灶边缘。仅供定位，不用于诊断。
+lesions = 病灶
+no-lesions = 未发现病灶。
+column-number = 编号
+column-volume = 体积
+column-longest = 层内最长径
+column-slices = 层
+column-centre = 中心（LPS）
+gates = 检查
+gates-explained = 给出结果之前要问的问题。拒绝项会阻止结果；警告项随结果一并给出。
+column-check = 检查
+column-measured = 测量值
+column-usual = 通常范围
+column-accepted = 可接受范围
+outcome-pass = 通过
+outcome-warn = 警告
+outcome-refuse = 拒绝
+geometry = 几何
+geometry-spacing = 层、行、列间距
+geometry-none = 层堆叠没有异常。
+unreadable = { $n } 层无法解码，已排除
+delivered-to = 目的地
+column-destination = 目的地
+column-state = 状态
+column-attempts = 尝试次数
+column-last-error = 最近应答
+delivery-waiting = 等待中
+delivery-delivered = 已存储
+delivery-failed = 已放弃
+delivery-superseded = 已被新结果取代
+kept-here = 没有配置目的地：结果保存在本机。
+about = 详情
+about-uid = 序列实例 UID
+about-study = 检查实例 UID
+about-modality = 模态
+about-made-by = 生成者
+purged = 图像与结果已按保留策略删除；仅存此记录。
+download-seg = 下载 SEG
+download-result = 下载 result.json
+set-apart-meanwhile = 接收本序列期间另存的对象
+set-apart-meanwhile-explained = 同一扫描仪的这些对象无法读取；缺失的层可能在其中。
+cancel = 取消
+order-send-again = 重新发送
+order-send-again-explained = 以相同的标识符再次发送结果。已有该结果的目的地只保留一份。
+order-segment-again = 重新分割
+order-segment-again-explained = 用当前安装的模型再次分割。如果结果与目的地已有的不同，则会发送。
+
+### 检查项，按代码。$outcome 为 pass、warn 或 refuse
+
+gate-hu-air = { $outcome ->
+        [pass] 空气的数值正常
+        [warn] 视野内没有空气
+       *[refuse] 空气的数值不符合亨氏单位：重缩放截距是否有误？
+    }
+gate-hu-fat = { $outcome ->
+        [pass] 可见脂肪
+       *[other] 几乎没有脂肪
+    }
+gate-hu-soft-tissue = { $outcome ->
+        [pass] 软组织的数值正常
+       *[other] 亨氏单位范围内没有软组织
+    }
+gate-geometry-slices = 共 { $measured } 层
+gate-geometry-orientation = 层面偏离轴位 { $measured } 度
+gate-geometry-step = 层间距 { $measured } mm
+gate-geometry-gaps = { $outcome ->
+        [pass] 没有缺层
+       *[other] 有缺层：体积为下限
+    }
+gate-geometry-even = { $outcome ->
+        [pass] 层间距均匀
+       *[other] 层间距不均匀
+    }
+gate-body-region = { $value ->
+        [0] 序列中没有肝脏
+       *[other] 序列中有 { $measured } mm 显示肝脏
+    }
+gate-liver-volume = 肝脏 { $measured } ml
+gate-liver-one-piece = 疑似肝脏的 { $percent } % 连成一体
+gate-liver-extent = 肝脏跨度 { $measured } mm
+gate-liver-side = 肝脏位于图像中心偏患者右侧 { $measured } mm
+gate-liver-cut = { $outcome ->
+        [pass] 肝脏完整成像
+       *[other] 肝脏触及成像边缘：其体积为下限
+    }
+gate-lesion-share = 病灶占肝脏的 { $percent } %
+gate-lesion-count = 病灶数：{ $measured }
+gate-lesion-size = 过小而不确定的病灶：{ $measured }
+
+### 目的地与发送方
+
+no-destination = 没有配置目的地：结果保存在本机，可从各序列的页面下载。
+destination-works = 接收正常
+destination-untried = 尚未发送过任何内容
+destination-failing = 自 { $since } 起失败
+destination-failing-advice = 结果已保存并会自动重试。请询问 PACS 管理员。
+ae-title = AE 标题
+address = 地址
+last-success = 最近成功
+queue = 队列
+objects-waiting = { $n ->
+        [0] 没有等待的对象
+       *[other] { $n } 个对象等待中
+    }
+callers = 发送方
+no-caller = 启动以来没有发送方连接。
+column-last-seen = 最近连接
+column-implementation = 实现
+column-negotiated = 协商结果
+in-pieces = 分多次发送序列：结果需等待静默期
+associations = 启动以来 { $n } 次关联
+contexts = { $proposed } 个表示上下文中接受了 { $accepted } 个
+refused-callers = 被拒绝的发送方
+refused-times = 启动以来 { $n } 次
+called-otherwise = 它呼叫本设备为 { $called }，但本设备是 { $ours }：请在扫描仪上更正被叫 AE 标题。
+snippet-explained = 如果这是您的扫描仪，请在配置中添加：

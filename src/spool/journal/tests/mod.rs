@@ -1,3 +1,4 @@
+mod again;
 mod damage;
 mod runs;
 
@@ -144,7 +145,7 @@ fn attempts_are_counted_across_restarts_and_start_anew_when_queued_anew() {
         .advance(&series, SeriesState::Failed, reason, at(3))
         .unwrap();
     assert_eq!(failed.remedy, Some(Remedy::Service));
-    let retried = journal.retry(&series, at(4)).unwrap();
+    let retried = journal.segment_again(&series, at(4)).unwrap();
     assert_eq!((retried.state, retried.attempts), (SeriesState::Queued, 0));
     assert_eq!((retried.reason, retried.finished_at), (None, None));
 }
@@ -248,7 +249,7 @@ fn a_failed_attempt_waits_and_a_hopeless_one_fails_the_series_until_someone_retr
         Some("not delivered to b: no context")
     );
 
-    let retried = journal.retry(&series, at(70)).unwrap();
+    let retried = journal.send_again(&series, at(70)).unwrap();
     assert_eq!(retried.state, SeriesState::Delivering);
     let due = journal.deliveries_due(at(70)).unwrap();
     assert_eq!(

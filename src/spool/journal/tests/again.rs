@@ -1,0 +1,65 @@
+use super::*;
+
+/// A series whose result one destination has.
+fn delivered(journal: &Journal) -> Uid {
+    let series = segmenting(journal, "1.2.3");
+    journal
+        .record_result(&series, &json!({}), &[seg(1)], &pacs(&["pacs"]), at(3))
+        .unwrap();
+    let object = seg(1).sop_instance;
+    let end = journal
+        .delivery_attempted(&object, "pacs", Ok(()), None, at(4))
+        .unwrap();
+    assert_eq!(end.state, SeriesState::Delivered);
+    series
+}
+
+#[test]
+fn a_result_that_was_delivered_is_sent_once_more_when_a_person_asks() {
+    let (_dir, journal) = journal();
+    let series = delivered(&journal);
+    assert_eq!(journal.deliveries_due(at(5)).unwrap(), []);
+    let again = journal.send_again(&series, at(5)).unwrap();
+    assert_eq!((again.state, again.revision), (SeriesState::Delivering, 1));
+    let due = journal.deliveries_due(at(5)).unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].object, seg(1).sop_instance, "under the same UID");
+    let end = journal
+        .delivery_attempted(&due[0].object, "pacs", Ok(()), None, at(6))
+        .unwrap();
+    assert_eq!(end.state, SeriesState::Delivered);
+}
+
+#[test]
+fn what_was_sent_nowhere_is_not_sent_again() {
+    let (_dir, journal) = journal();
+    let series = segmenting(&journal, "1.2.3");
+    journal
+        .record_result(&series, &json!({}), &[seg(1)], &[], at(3))
+        .unwrap();
+    let refused = journal.send_again(&series, at(4));
+    assert!(matches!(refused, Err(JournalError::NothingSent(_))));
+}
+
+#[test]
+fn segmenting_again_makes_a_new_revision_and_leaves_the_former_result_alone() {
+    let (_dir, journal) = journal();
+    let series = delivered(&journal);
+    let again = journal.segment_again(&series, at(5)).unwrap();
+    assert_eq!((again.state, again.revision), (SeriesState::Queued, 2));
+    assert_eq!(again.attempts, 0);
+    journal
+        .advance(&series, SeriesState::Segmenting, None, at(6))
+        .unwrap();
+    let refused = journal.segment_again(&series, at(6));
+    assert!(matches!(refused, Err(JournalError::NotAllowed { .. })));
+    let end = journal
+        .record_result(&series, &json!({}), &[seg(1)], &pacs(&["pacs"]), at(7))
+        .unwrap();
+    assert_eq!(
+        end.state,
+        SeriesState::Delivered,
+        "the same result is there"
+    );
+    assert_eq!(journal.deliveries_due(at(8)).unwrap(), []);
+}
