@@ -53,6 +53,7 @@ pub mod evaluate;
 pub mod mask;
 pub mod model;
 pub mod phantom;
+pub mod provision;
 pub mod secrets;
 pub mod series;
 pub mod spool;

@@ -37,6 +37,10 @@ enum Command {
     Echo(commands::echo::Echo),
     /// Check a configuration file and print every value in force.
     CheckConfig(commands::check_config::CheckConfig),
+    /// Make what the page needs and what is not there: configuration, certificate, administrator.
+    Provision(commands::provision::Provision),
+    /// Add, list and remove the users of the page, and set their passwords.
+    User(commands::user::User),
     /// Check a model bundle: manifest, hashes, tensors, golden output.
     CheckModel(commands::check_model::CheckModel),
     /// Install a model bundle, choose which one runs, go back to the one before.
@@ -76,6 +80,8 @@ fn main() -> ExitCode {
         Command::Phantom(phantom) => phantom.run(),
         Command::Echo(echo) => echo.run(),
         Command::CheckConfig(check) => check.run(),
+        Command::Provision(provision) => provision.run(),
+        Command::User(user) => user.run(),
         Command::CheckModel(check) => check.run(),
         Command::Model(model) => model.run(),
         Command::Conformance(conformance) => conformance.run(),

@@ -43,7 +43,10 @@ use crate::{
         RealDisk, Spool, SpoolError,
         journal::{self, Journal, JournalError, LastRun, Recovery},
     },
-    status::{FactsBoard, MetricsHandle},
+    status::{
+        FactsBoard, MetricsHandle,
+        access::{Access, AccessError},
+    },
 };
 
 use dispatcher::Message;
@@ -81,6 +84,8 @@ pub enum StartError {
         what: &'static str,
         source: std::io::Error,
     },
+    #[error("the page cannot be served")]
+    Page(#[from] AccessError),
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
 }
@@ -106,15 +111,27 @@ impl Appliance {
         let facts = Arc::new(FactsBoard::default());
         let opened = {
             let (state_dir, facts) = (state_dir.clone(), Arc::clone(&facts));
-            tokio::task::spawn_blocking(move || open_state(&state_dir, &facts)).await
+            let config = Arc::clone(&config);
+            tokio::task::spawn_blocking(move || {
+                let access = Access::open(&config)?;
+                let (spool, journal) = open_state(&state_dir, &facts)?;
+                Ok::<_, StartError>((access, spool, journal))
+            })
+            .await
         };
-        let (spool, journal) = opened.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
+        let (access, spool, journal) =
+            opened.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
 
         let dicom = listen(config.listener.address, "DICOM").await?;
         let page = listen(config.status.address, "the page").await?;
         let dicom_address = local(&dicom, config.listener.address)?;
         let page_address = local(&page, config.status.address)?;
 
+        let scheme = if config.status.needs_tls() {
+            "https"
+        } else {
+            "http"
+        };
         let parts = Parts {
             config,
             spool,
@@ -127,12 +144,12 @@ impl Appliance {
         let (wake, mut threads) = parts.deliverers()?;
         threads.push(parts.dispatcher(&state_dir, messages, &inbox, &wake)?);
         parts.accept_associations(dicom, &inbox);
-        parts.serve_pages(page, metrics, &inbox);
+        parts.serve_pages(page, access, metrics, &inbox);
         parts.load_engine(&state_dir, inbox.clone());
         tracing::info!(
             dicom = %dicom_address,
             ae_title = %parts.config.listener.ae_title,
-            page = %format_args!("http://{page_address}/"),
+            page = %format_args!("{scheme}://{page_address}/"),
             state = %state_dir.display(),
             "receiving"
         );

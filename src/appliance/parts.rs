@@ -8,6 +8,7 @@ use std::{
 };
 
 use crossbeam_channel::Sender;
+use rustls::ServerConfig;
 use tokio::{
     net::TcpListener,
     runtime::Handle,
@@ -32,7 +33,7 @@ use crate::{
     model::store::Store,
     series::Assembler,
     spool::{Spool, journal::Journal},
-    status::{self, FactsBoard, MetricsHandle, Pages},
+    status::{self, FactsBoard, MetricsHandle, Pages, access::Access},
 };
 
 /// What all parts share.
@@ -148,6 +149,7 @@ impl Parts {
     pub(super) fn serve_pages(
         &self,
         listener: TcpListener,
+        (access, tls): (Access, Option<Arc<ServerConfig>>),
         metrics: Option<MetricsHandle>,
         inbox: &mpsc::Sender<Message>,
     ) {
@@ -164,6 +166,8 @@ impl Parts {
             journal: Arc::clone(&self.journal),
             facts: Arc::clone(&self.facts),
             metrics,
+            access,
+            tls,
         };
         let served = status::serve(listener, Arc::new(pages), self.stop.clone());
         self.tracker.spawn(async move {

@@ -16,8 +16,10 @@ pub mod evaluate;
 pub mod man;
 pub mod model;
 pub mod phantom;
+pub mod provision;
 pub mod segment;
 pub mod serve;
+pub mod user;
 
 use std::{
     io::IsTerminal,

@@ -1,10 +1,12 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use hepar::{
     appliance::{Appliance, StartError},
+    config::Config,
+    provision::{self, ProvisionError},
     status,
 };
 
@@ -12,14 +14,32 @@ use super::{Failure, OrFail, configuration, start_logging};
 
 #[derive(Args, Debug)]
 pub struct Serve {
-    /// The configuration file; without it, the default configuration.
+    /// The configuration file; without it, the default configuration. The first start writes it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
+/// The configuration, and what the page needs: where the state directory was never used, what is
+/// missing is made and shown once.
+fn first_start(path: Option<&Path>) -> Result<Config, Failure> {
+    let unused = provision::is_first_start(&Config::default().state_dir());
+    let new = path.filter(|path| unused && !path.exists());
+    if let Some(path) = new {
+        provision::write_configuration(path)?;
+    }
+    let config = configuration(path)?;
+    if provision::is_first_start(&config.state_dir()) {
+        let mut made = provision::provision(&config)?;
+        made.configuration = new.map(Path::to_owned);
+        // Not by way of the log: the page shows that, and a password is in here.
+        eprint!("{made}");
+    }
+    Ok(config)
+}
+
 impl Serve {
     pub fn run(self) -> Result<(), Failure> {
-        let config = configuration(self.config.as_deref())?;
+        let config = first_start(self.config.as_deref())?;
         start_logging("info,jpeg2k=warn");
         let runtime = tokio::runtime::Runtime::new()
             .or_fail(Failure::INTERNAL, "cannot start the async runtime")?;
@@ -44,6 +64,20 @@ impl Serve {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        Self::new(Self::IO, error)
+        let code = match error {
+            StartError::Page(_) => Self::CONFIG,
+            _ => Self::IO,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<ProvisionError> for Failure {
+    fn from(error: ProvisionError) -> Self {
+        let code = match error {
+            ProvisionError::Written(_) | ProvisionError::Half { .. } => Self::CONFIG,
+            _ => Self::IO,
+        };
+        Self::new(code, error)
     }
 }

@@ -7,6 +7,7 @@
 mod caller;
 mod destination;
 mod device;
+mod explain;
 mod listener;
 mod model;
 mod problem;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use caller::Caller;
 pub use destination::{Destination, ObjectKind};
 pub use device::Device;
+pub use explain::explain;
 pub use listener::Listener;
 pub use model::{EngineChoice, Model};
 pub use problem::{ConfigError, Problem};

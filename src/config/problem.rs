@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, in words for whoever edits the file.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
 use super::ObjectKind;
 use crate::dicom::AeTitle;
@@ -39,7 +39,10 @@ pub enum Problem {
     NoAssociations,
     QuietPeriodZero,
     Percent(u8),
-    PageBeyondLoopback(SocketAddr),
+    /// A certificate without a key, or the other way round.
+    HalfAnIdentity,
+    PatientsForAnybody,
+    NoTimeToWork,
     NotBuilt {
         destination: String,
         object: ObjectKind,
@@ -73,11 +76,16 @@ impl fmt::Display for Problem {
                     "retention.min-free-percent is {value}; 0 to 90 are allowed"
                 )
             }
-            Self::PageBeyondLoopback(address) => write!(
-                f,
-                "status.address {address} is beyond loopback; the page has no login yet, so use \
-                 127.0.0.1 and a tunnel or a reverse proxy with a login"
+            Self::HalfAnIdentity => {
+                f.write_str("status.certificate and status.key go together; give both or none")
+            }
+            Self::PatientsForAnybody => f.write_str(
+                "status.show-patient needs a login, which a page on loopback has only with \
+                 status.users",
             ),
+            Self::NoTimeToWork => {
+                f.write_str("status.idle-logout and status.longest-login must be longer than 0")
+            }
             Self::NotBuilt {
                 destination,
                 object,

@@ -12,13 +12,14 @@ use axum::{
 };
 use fluent_bundle::FluentValue;
 
-use super::{clock::Clock, language::Language, server::Pages};
+use super::{access::Viewer, clock::Clock, language::Language, server::Pages};
 
 pub(super) struct Frame {
     pub language: &'static Language,
     /// The box's name.
     pub device: String,
     pub clock: Clock,
+    pub viewer: Viewer,
     /// The page's own path.
     path: String,
 }
@@ -79,6 +80,7 @@ impl Frame {
             language,
             device: "box".to_owned(),
             clock: Clock::read(),
+            viewer: Viewer::on_the_box(super::access::token::Token::random()),
             path: "/".to_owned(),
         }
     }
@@ -95,6 +97,7 @@ impl FromRequestParts<Arc<Pages>> for Frame {
             language: language_of(parts.uri.query(), &parts.headers),
             device: pages.name.clone(),
             clock: Clock::read(),
+            viewer: parts.extensions.get().cloned().unwrap_or_default(),
             path: parts.uri.path().to_owned(),
         })
     }

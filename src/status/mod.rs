@@ -14,6 +14,7 @@
 //! | `/series/{id}/seg.dcm`, `/series/{id}/result.json`, `/series/{id}/preview.png` | its results |
 //! | `/api/status` | everything the page shows, as JSON |
 //! | `/api/events` | a server-sent event whenever that changes |
+//! | `/login`, `/logout`, `/password` | the pages by which users come and go |
 //! | `/metrics` | Prometheus text form |
 //! | `/healthz` | 200 while the process can answer |
 //! | `/readyz` | 200 while instances can be received and kept, else 503 with the reason |
@@ -24,6 +25,7 @@ mod assets;
 mod callers;
 mod clock;
 mod destinations_page;
+mod doors;
 mod facts;
 mod frame;
 mod language;

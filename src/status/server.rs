@@ -14,15 +14,18 @@ use axum::{
     },
     routing::get,
 };
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_stream::{StreamExt, wrappers::WatchStream};
 use tokio_util::sync::CancellationToken;
 use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
 use super::{
+    access::{self, Access},
     actions::{self, Orders},
     assets,
     destinations_page::destinations_page,
+    doors::{Doors, Peer},
     facts::FactsBoard,
     frame::{Frame, remember_language},
     metrics::MetricsHandle,
@@ -53,6 +56,10 @@ pub struct Pages {
     pub viewed: Viewed,
     /// Takes what a person asks for.
     pub orders: Orders,
+    /// Who may see and do what.
+    pub access: Access,
+    /// By which the page is served; `None`: plain HTTP, on loopback.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Pages {
@@ -70,6 +77,9 @@ impl Pages {
         }
     }
 }
+
+/// A browser that came by TLS once comes by TLS for a year (RFC 6797).
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The page is redrawn at most this often, however fast slices arrive.
 const REDRAW: Duration = Duration::from_millis(250);
@@ -98,7 +108,12 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .merge(actions::routes())
         .merge(assets::routes())
+        .merge(access::routes())
         .layer(middleware::from_fn(remember_language))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&pages),
+            access::gate,
+        ))
         .layer(CompressionLayer::new())
         .layer(header(
             header::CONTENT_SECURITY_POLICY,
@@ -107,16 +122,24 @@ pub async fn serve(
         ))
         .layer(header(header::X_FRAME_OPTIONS, "DENY"))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        // Not "no-referrer": with that, browsers post our own forms with `Origin: null`.
+        .layer(header(header::REFERRER_POLICY, "same-origin"))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
         ))
-        .with_state(pages);
-    let server = axum::serve(listener, router).into_future();
+        .layer(SetResponseHeaderLayer::overriding(
+            header::STRICT_TRANSPORT_SECURITY,
+            pages.tls.is_some().then_some(HSTS),
+        ))
+        .with_state(Arc::clone(&pages));
+    let (doors, porter) = Doors::open(listener, pages.tls.clone())?;
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(doors, service).into_future();
     // A browser holds its event stream open for ever, so stopping does not wait for connections.
     tokio::select! {
         ended = server => ended,
+        () = porter => Ok(()),
         () = stop.cancelled() => Ok(()),
     }
 }

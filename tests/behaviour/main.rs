@@ -16,6 +16,14 @@ mod ct_series;
 mod harness;
 mod oracle;
 
+/// Who may not log in may not try for ever.
+mod access_brute_force;
+/// Each role may what it may, on every route.
+mod access_by_role;
+/// Another site in the user's browser can do nothing, and see nothing.
+mod access_from_another_site;
+/// Users come, go and change their passwords.
+mod access_sessions;
 /// Every subcommand does what its help says and ends with the code that scripts rely on.
 mod command_line;
 /// A damaged state directory: it starts, keeps what can be kept, and says what it set aside.
@@ -34,6 +42,8 @@ mod overlay_lands_on_the_lesion;
 mod pacs_is_down;
 /// Whoever reads the log or the page learns nothing about a patient.
 mod patients_stay_unnamed;
+/// The first start makes what is missing, and no start writes anything over.
+mod provisioning_first_start;
 /// Any scanner, PDU length and order: each slice is acknowledged and kept.
 mod receiving_a_series;
 /// The structured report agrees with the mask, and every reader with the report.

@@ -74,8 +74,8 @@ fn what_is_well_formed_but_cannot_work_is_refused() {
             "does not exist",
         ),
         (
-            "[status]\naddress = \"0.0.0.0:8080\"\n".to_owned(),
-            "loopback",
+            "[status]\nshow-patient = true\n".to_owned(),
+            "needs a login",
         ),
         (
             "[listener]\nmax-associations = 0\n".to_owned(),
@@ -85,13 +85,6 @@ fn what_is_well_formed_but_cannot_work_is_refused() {
     for (configuration, words) in wrong {
         check(&serve(&configuration), CONFIGURATION, &[words]);
     }
-}
-
-#[test]
-fn a_missing_file_is_named() {
-    let home = TempDir::new().unwrap();
-    let finished = hepar_in(home.path(), &["serve", "--config", "absent.toml"]);
-    check(&finished, CONFIGURATION, &["absent.toml"]);
 }
 
 #[test]

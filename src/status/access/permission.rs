@@ -71,13 +71,13 @@ pub enum Verb {
 }
 
 const VIEWER: Needs = Needs::Role(Role::Viewer);
+const TECHNICIAN: Needs = Needs::Role(Role::Technician);
 
 /// Every route of the page, by the router's pattern.
 pub const ROUTES: &[(Verb, &str, Needs)] = &[
     (Verb::Get, "/healthz", Needs::Nothing),
     (Verb::Get, "/readyz", Needs::Nothing),
-    (Verb::Get, "/assets/style.css", Needs::Nothing),
-    (Verb::Get, "/assets/page.js", Needs::Nothing),
+    (Verb::Get, "/assets/{name}", Needs::Nothing),
     (Verb::Get, "/login", Needs::Nothing),
     (Verb::Post, "/login", Needs::Nothing),
     (Verb::Post, "/logout", Needs::Login),
@@ -91,6 +91,10 @@ pub const ROUTES: &[(Verb, &str, Needs)] = &[
     (Verb::Get, "/series/{id}/seg.dcm", VIEWER),
     (Verb::Get, "/series/{id}/result.json", VIEWER),
     (Verb::Get, "/series/{id}/preview.png", VIEWER),
+    (Verb::Get, "/series/{id}/slices/{file}", VIEWER),
+    (Verb::Get, "/series/{id}/again/{order}", TECHNICIAN),
+    (Verb::Post, "/series/{id}/again/{order}", TECHNICIAN),
+    (Verb::Get, "/destinations", VIEWER),
 ];
 
 /// What calling `path`, a pattern of the router, asks for; `None`: it is not in the table.
@@ -103,6 +107,12 @@ pub fn needs(method: &Method, path: &str) -> Option<Needs> {
     };
     let rule = ROUTES.iter().find(|(v, p, _)| *v == verb && *p == path);
     rule.map(|(_, _, needs)| *needs)
+}
+
+/// Whether a pattern of the router is in the table at all.
+#[must_use]
+pub fn is_declared(path: &str) -> bool {
+    ROUTES.iter().any(|(_, declared, _)| *declared == path)
 }
 
 #[cfg(test)]
@@ -133,14 +143,7 @@ mod tests {
     fn what_is_answered_to_anybody_is_this_and_nothing_else() {
         let open = ROUTES.iter().filter(|rule| rule.2 == Needs::Nothing);
         let open: Vec<_> = open.map(|(_, path, _)| *path).collect();
-        let expected = [
-            "/healthz",
-            "/readyz",
-            "/assets/style.css",
-            "/assets/page.js",
-            "/login",
-            "/login",
-        ];
+        let expected = ["/healthz", "/readyz", "/assets/{name}", "/login", "/login"];
         assert_eq!(open, expected);
     }
 

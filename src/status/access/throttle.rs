@@ -49,6 +49,14 @@ pub struct Wait {
     pub locked: bool,
 }
 
+impl Wait {
+    /// For people and for `Retry-After`.
+    #[must_use]
+    pub fn seconds(&self) -> u64 {
+        self.left.as_secs() + u64::from(self.left.subsec_nanos() > 0)
+    }
+}
+
 /// What a failed attempt led to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Consequence {
@@ -106,18 +114,19 @@ impl Throttle {
         }
     }
 
+    /// Whether this address must wait, whatever name it brings.
+    pub fn address_waits(&self, address: IpAddr, now: Instant) -> Option<Wait> {
+        self.addresses.wait(&host(address), now)
+    }
+
     /// Counts a wrong token, which names nobody.
-    pub fn wrong_token(&mut self, address: IpAddr, now: Instant) -> Result<Consequence, Wait> {
-        let address = host(address);
-        match self.addresses.wait(&address, now) {
-            Some(wait) => Err(wait),
-            None => Ok(self.addresses.failed(address, now)),
-        }
+    pub fn wrong_token(&mut self, address: IpAddr, now: Instant) {
+        self.addresses.failed(host(address), now);
     }
 }
 
 /// One machine: an IPv6 host has a whole /64 to itself.
-fn host(address: IpAddr) -> IpAddr {
+pub(in crate::status) fn host(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let network = v6.to_bits() & !u128::from(u64::MAX);

@@ -101,7 +101,10 @@ function listen() {
   events.addEventListener("open", found);
   events.addEventListener("error", () => {
     lost();
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+    if (events.readyState !== EventSource.CLOSED) return;
+    // Refused, perhaps because the session ended: then the login page comes instead.
+    refresh();
+    setTimeout(listen, 3000);
   });
 }
 

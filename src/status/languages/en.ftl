@@ -227,3 +227,26 @@ refused-times = { $n ->
     } since the start
 called-otherwise = It calls this box { $called }, but this box is { $ours }: correct the called AE title at the scanner.
 snippet-explained = If this is a scanner of yours, add to the configuration:
+
+### Coming and going
+
+login = Log in
+login-name = Name
+login-password = Password
+login-wrong = Name or password is wrong.
+login-wait = Too many failed logins. Try again in { $seconds } s.
+login-busy = Too many logins at once. Try again.
+logout = Log out
+account = Account
+password-change = Change password
+password-must-change = This password was given to you to be used once. Choose your own to go on.
+password-current = Current password
+password-new = New password
+password-rule = At least 10 characters. A sentence is better than a riddle.
+password-repeated = New password again
+password-same = The new password is the old one.
+password-differs = The two new passwords differ.
+password-short = The new password is too short.
+password-name = The password must not be the name.
+password-unusable = This cannot be a password.
+password-not-kept = The password could not be stored. The old one still holds.

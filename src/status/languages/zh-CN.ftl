@@ -213,3 +213,26 @@ refused-callers = 被拒绝的发送方
 refused-times = 启动以来 { $n } 次
 called-otherwise = 它呼叫本设备为 { $called }，但本设备是 { $ours }：请在扫描仪上更正被叫 AE 标题。
 snippet-explained = 如果这是您的扫描仪，请在配置中添加：
+
+### 登录与退出
+
+login = 登录
+login-name = 用户名
+login-password = 密码
+login-wrong = 用户名或密码错误。
+login-wait = 登录失败次数过多。请在 { $seconds } 秒后重试。
+login-busy = 同时登录的人数过多，请重试。
+logout = 退出
+account = 账户
+password-change = 更改密码
+password-must-change = 此密码为一次性密码。请设置您自己的密码以继续。
+password-current = 当前密码
+password-new = 新密码
+password-rule = 至少 10 个字符。一句话比难记的符号更好。
+password-repeated = 再次输入新密码
+password-same = 新密码与旧密码相同。
+password-differs = 两次输入的新密码不一致。
+password-short = 新密码太短。
+password-name = 密码不能与用户名相同。
+password-unusable = 不能用作密码。
+password-not-kept = 密码未能保存，旧密码仍然有效。

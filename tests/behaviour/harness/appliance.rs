@@ -13,7 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    cli::hepar_in, pacs::Pacs, phantoms::Series, place::own_address, process::Running, wait_for,
+    browser::Browser, cli::hepar_in, pacs::Pacs, phantoms::Series, place::own_address,
+    process::Running, wait_for,
 };
 
 /// What is written into the configuration file.
@@ -21,9 +22,17 @@ pub struct Setup {
     destinations: String,
     listener: String,
     callers: String,
+    status: String,
 }
 
 impl Setup {
+    /// Lines of the section `[status]`. What they name by `HOME` lies in [`Hepar::home`].
+    #[must_use]
+    pub fn status(mut self, lines: &str) -> Self {
+        self.status.push_str(lines);
+        self
+    }
+
     /// A destination of the name `pacs`.
     #[must_use]
     pub fn sending_to(self, pacs: &Pacs) -> Self {
@@ -69,6 +78,21 @@ impl Setup {
         hepar
     }
 
+    /// Starts it with a page for users, by TLS, and waits until that answers.
+    pub fn start_guarded(self) -> Hepar {
+        let places = "users = \"HOME/users.toml\"\ncertificate = \"HOME/page.pem\"\nkey = \"HOME/page.key\"\n";
+        let mut hepar = self.status(places).start_without_waiting();
+        wait_for("the page to answer", || {
+            assert!(hepar.running.is_running(), "it ended instead of serving");
+            let certificate = hepar.home().join("page.pem");
+            let text = fs::read_to_string(&certificate).ok()?;
+            let whole = text.contains("END CERTIFICATE");
+            let browser = whole.then(|| Browser::trusting(hepar.page, &certificate))?;
+            (browser.try_get("/healthz")?.status == 200).then_some(())
+        });
+        hepar
+    }
+
     fn start_without_waiting(self) -> Hepar {
         let home = TempDir::new().unwrap();
         let (dicom, page) = (own_address(), own_address());
@@ -76,14 +100,16 @@ impl Setup {
             destinations,
             listener,
             callers,
+            status,
         } = self;
+        let status = status.replace("HOME", &home.path().display().to_string());
         let state = home.path().join("state");
         let text = format!(
             "[device]\nname = \"behaviour\"\nstate-dir = \"{}\"\n\n\
              [listener]\nae-title = \"HEPAR\"\naddress = \"{dicom}\"\n{listener}\n\
              [series]\nquiet-period = \"1s\"\n\n\
              [model]\nengine = \"tract\"\n\n\
-             [status]\naddress = \"{page}\"\n{callers}{destinations}",
+             [status]\naddress = \"{page}\"\n{status}{callers}{destinations}",
             state.display()
         );
         let config = home.path().join("hepar.toml");
@@ -116,6 +142,7 @@ impl Hepar {
             destinations: String::new(),
             listener: String::new(),
             callers: String::new(),
+            status: String::new(),
         }
     }
 
@@ -173,6 +200,27 @@ impl Hepar {
         wait_for("the appliance to be ready", || {
             assert!(self.running.is_running(), "it ended instead of serving");
             (self.get("/readyz")?.status == 200).then_some(())
+        });
+    }
+
+    /// A browser that trusts the certificate of a page by TLS, or one for a page without.
+    pub fn browser(&self) -> Browser {
+        let certificate = self.home().join("page.pem");
+        if certificate.exists() {
+            Browser::trusting(self.page, &certificate)
+        } else {
+            Browser::plain(self.page)
+        }
+    }
+
+    /// Starts it again without waiting for the page.
+    pub fn start_again_guarded(&mut self) {
+        assert!(!self.running.is_running(), "it must be stopped first");
+        self.running = spawn(&self.config);
+        let browser = self.browser();
+        wait_for("the page to answer", || {
+            assert!(self.running.is_running(), "it ended instead of serving");
+            (browser.try_get("/healthz")?.status == 200).then_some(())
         });
     }
 

@@ -6,6 +6,7 @@
 //! speaks to the socket directly.
 
 pub mod appliance;
+pub mod browser;
 pub mod cli;
 pub mod kept;
 pub mod modality;

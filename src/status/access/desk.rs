@@ -1,0 +1,388 @@
+//! Where a person is recognised: by cookie, by name and password, or by not needing either.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use rustls::ServerConfig;
+use tokio::{sync::Semaphore, task::spawn_blocking};
+
+use super::{
+    directory::Directory,
+    password::{HashedPassword, Password, PasswordError},
+    record::{self, Happened},
+    session::{Activity, Sessions},
+    throttle::{Consequence, Throttle, Wait},
+    token::{Digest, Token},
+    users::{User, UserName, Users, UsersError},
+    viewer::Viewer,
+};
+use crate::{
+    audit::Log,
+    config::Config,
+    dicom::Remedy,
+    secrets::{Secret, SecretError},
+    tls::{self, ClientCertificates, Identity, TlsError},
+};
+
+/// Everything the gate and the login page know.
+#[derive(Debug)]
+pub struct Access {
+    /// `None`: on loopback, without login.
+    pub(super) login: Option<Login>,
+    pub(super) transport: Transport,
+    monitoring: Option<Digest>,
+    /// What forms carry where there is no login. A page that another site made cannot read it.
+    csrf: Token,
+    throttle: Mutex<Throttle>,
+    /// `None`: nobody keeps a trail, as in a demonstration.
+    audit: Option<Log>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Transport {
+    Plain,
+    Encrypted,
+}
+
+#[derive(Debug)]
+pub(super) struct Login {
+    pub directory: Arc<Directory>,
+    pub sessions: Mutex<Sessions>,
+    show_patient: bool,
+    /// What a password of nobody is compared with.
+    nobody: HashedPassword,
+    /// Who may look at a password now, and who may wait for that.
+    looking: Semaphore,
+    queue: Semaphore,
+}
+
+/// Passwords looked at together: 19 MiB and a core each.
+const LOOKING: usize = 2;
+/// Logins in hand; the next is told to come again.
+const QUEUE: usize = 32;
+
+/// Why the page cannot be served as configured. A person must act.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    #[error(
+        "the page on {address} is for users only, and {path} names none; add one with \
+         `hepar user add NAME --role administrator`"
+    )]
+    Nobody { address: SocketAddr, path: PathBuf },
+    #[error("the page on {address} is for users only")]
+    Users {
+        address: SocketAddr,
+        source: UsersError,
+    },
+    #[error(
+        "the page on {address} needs a certificate and its key; name them as status.certificate \
+         and status.key, or have them made with `hepar provision`"
+    )]
+    Certificate {
+        address: SocketAddr,
+        source: TlsError,
+    },
+    #[error("the monitoring token cannot be used")]
+    MonitoringToken(#[source] SecretError),
+    #[error("the monitoring token needs at least 20 characters")]
+    WeakMonitoringToken,
+    #[error("passwords cannot be hashed")]
+    Hashing(#[source] PasswordError),
+}
+
+impl AccessError {
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Service
+    }
+}
+
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Denied {
+    /// Wrong name or password; which of them is nobody's business.
+    Wrong,
+    Wait(Wait),
+    /// Too many logins at once.
+    Busy,
+}
+
+impl Access {
+    /// Reads users, certificate and token as configured; with the TLS that the page is served by.
+    /// Takes some tens of milliseconds.
+    pub fn open(config: &Config) -> Result<(Self, Option<Arc<ServerConfig>>), AccessError> {
+        let status = &config.status;
+        let login = status.needs_login().then(|| Login::open(config));
+        let tls = status.needs_tls().then(|| page_tls(config)).transpose()?;
+        let access = Self {
+            login: login.transpose()?,
+            transport: match tls {
+                Some(_) => Transport::Encrypted,
+                None => Transport::Plain,
+            },
+            monitoring: monitoring_token(config)?,
+            csrf: Token::random(),
+            throttle: Mutex::default(),
+            audit: None,
+        };
+        Ok((access, tls))
+    }
+
+    /// Who logs in, fails to, and is refused goes into this trail.
+    pub fn audit_by(&mut self, audit: Log) {
+        self.audit = Some(audit);
+    }
+
+    /// Notes what happened, in the log and in the audit trail.
+    pub(super) fn record(&self, happened: Happened<'_>, address: IpAddr) {
+        record::log(happened, address);
+        if let (Some(audit), Some(event)) = (&self.audit, record::event(happened, address)) {
+            audit.record(event);
+        }
+    }
+
+    /// Everything that [`Self::open`] would refuse, for whoever wants to know it all at once.
+    #[must_use]
+    pub fn missing(config: &Config) -> Vec<AccessError> {
+        let status = &config.status;
+        let login = status.needs_login().then(|| Login::open(config).map(drop));
+        let tls = status.needs_tls().then(|| page_tls(config).map(drop));
+        let token = Some(monitoring_token(config).map(drop));
+        let checks = [login, tls, token].into_iter().flatten();
+        checks.filter_map(Result::err).collect()
+    }
+
+    /// Who sends this request; `None`: somebody who has not logged in.
+    pub(super) async fn recognise(
+        &self,
+        headers: &HeaderMap,
+        activity: Activity,
+    ) -> Option<Viewer> {
+        let Some(login) = &self.login else {
+            return Some(Viewer::on_the_box(self.csrf.clone()));
+        };
+        let cookie = Digest::of(cookie(headers, self.session_cookie())?);
+        let session = login.sessions().find(cookie, activity, Instant::now())?;
+        let users = login.directory.users().await;
+        let user = users.find(session.user.as_str());
+        let user = user.filter(|user| Digest::of(user.password.as_str()) == session.password);
+        let Some(user) = user else {
+            login.sessions().close(cookie);
+            return None;
+        };
+        Some(Viewer {
+            user: Some(user.name.clone()),
+            role: Some(user.role),
+            csrf: Some(session.csrf),
+            patients: login.show_patient,
+            must_change: user.must_change,
+        })
+    }
+
+    /// Whether the request carries the monitoring system's token.
+    pub(super) fn is_monitoring(
+        &self,
+        headers: &HeaderMap,
+        address: IpAddr,
+    ) -> Result<bool, Denied> {
+        let sent = headers.get(header::AUTHORIZATION);
+        let sent = sent.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let (Some(sent), Some(expected)) = (sent, self.monitoring) else {
+            return Ok(false);
+        };
+        let mut throttle = self.throttle();
+        if let Some(wait) = throttle.address_waits(address, Instant::now()) {
+            return Err(Denied::Wait(wait));
+        }
+        if Digest::of(sent) == expected {
+            return Ok(true);
+        }
+        throttle.wrong_token(address, Instant::now());
+        self.record(Happened::WrongToken, address);
+        Err(Denied::Wrong)
+    }
+
+    /// The user of this name, if the password is theirs.
+    pub(super) async fn authenticate(
+        &self,
+        name: &str,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<User, Denied> {
+        let login = self.login.as_ref().ok_or(Denied::Wrong)?;
+        // What cannot be a name is nobody's, and may be a password in the wrong field.
+        let name = UserName::parse(name).ok();
+        let user = name.as_ref().map_or("?", UserName::as_str);
+        let began = self.throttle().begin(user, address, Instant::now());
+        let consequence = began.map_err(|wait| {
+            self.record(Happened::TooSoon { user, wait }, address);
+            Denied::Wait(wait)
+        })?;
+        // Who was added a moment ago is let in.
+        let users = login.directory.look_again().await;
+        let known = users.find(user).cloned();
+        if !login.is_of(known.as_ref(), password).await? {
+            self.record(Happened::LoginFailed { user }, address);
+            if consequence == Consequence::Locked {
+                self.record(Happened::LockedOut { user }, address);
+            }
+            return Err(Denied::Wrong);
+        }
+        self.throttle().succeeded(user, address);
+        known.ok_or(Denied::Wrong)
+    }
+
+    /// Opens a session for who was authenticated; the cookie to set.
+    pub(super) fn admit(&self, user: &User) -> Option<HeaderValue> {
+        let login = self.login.as_ref()?;
+        let password = Digest::of(user.password.as_str());
+        let mut sessions = login.sessions();
+        let value = sessions.open(user.name.clone(), password, Instant::now());
+        drop(sessions);
+        self.set_cookie(self.session_cookie(), value.as_str())
+    }
+
+    /// Ends the session of this request; the cookie that takes the old one away.
+    pub(super) fn dismiss(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let name = self.session_cookie();
+        if let (Some(login), Some(value)) = (&self.login, cookie(headers, name)) {
+            login.sessions().close(Digest::of(value));
+        }
+        let kept = self.set_cookie(name, "")?;
+        let gone = format!("{}; Max-Age=0", kept.to_str().ok()?);
+        HeaderValue::from_str(&gone).ok()
+    }
+
+    /// What a form must carry: its session's token, or before a login what the browser was given
+    /// with the login page.
+    pub(super) fn expected_csrf(
+        &self,
+        headers: &HeaderMap,
+        viewer: Option<&Viewer>,
+    ) -> Option<Digest> {
+        match viewer {
+            Some(viewer) => viewer.csrf.as_ref().map(Token::digest),
+            None => cookie(headers, self.visitor_cookie()).map(Digest::of),
+        }
+    }
+
+    /// `Secure` and `__Host-` keep a neighbour on the same name, or plain HTTP, from setting it.
+    pub(super) fn set_cookie(&self, name: &str, value: &str) -> Option<HeaderValue> {
+        let secure = match self.transport {
+            Transport::Encrypted => "; Secure",
+            Transport::Plain => "",
+        };
+        let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}");
+        HeaderValue::from_str(&cookie).ok()
+    }
+
+    fn session_cookie(&self) -> &'static str {
+        match self.transport {
+            Transport::Encrypted => "__Host-hepar",
+            Transport::Plain => "hepar",
+        }
+    }
+
+    /// Binds the login form to the browser that asked for it.
+    pub(super) fn visitor_cookie(&self) -> &'static str {
+        match self.transport {
+            Transport::Encrypted => "__Host-hepar-visitor",
+            Transport::Plain => "hepar-visitor",
+        }
+    }
+
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Login {
+    fn open(config: &Config) -> Result<Self, AccessError> {
+        let (address, path) = (config.status.address, config.users_file());
+        let read = Directory::open(path.clone());
+        let directory = read.map_err(|source| AccessError::Users { address, source })?;
+        if directory.is_empty() {
+            return Err(AccessError::Nobody { address, path });
+        }
+        let status = &config.status;
+        Ok(Self {
+            directory: Arc::new(directory),
+            sessions: Mutex::new(Sessions::new(status.idle_logout, status.longest_login)),
+            show_patient: status.show_patient,
+            nobody: HashedPassword::of_nobody().map_err(AccessError::Hashing)?,
+            looking: Semaphore::new(LOOKING),
+            queue: Semaphore::new(QUEUE),
+        })
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the same time whether there is such a user or not.
+    async fn is_of(&self, user: Option<&User>, password: Password) -> Result<bool, Denied> {
+        let hash = user.map_or(&self.nobody, |user| &user.password).clone();
+        let _queued = self.queue.try_acquire().map_err(|_| Denied::Busy)?;
+        let _looking = self.looking.acquire().await.map_err(|_| Denied::Busy)?;
+        let looked = spawn_blocking(move || hash.is_of(&password)).await;
+        Ok(looked.map_err(|_| Denied::Busy)? && user.is_some())
+    }
+
+    /// Replaces a user's own password.
+    pub(super) async fn change_password(
+        &self,
+        name: UserName,
+        password: Password,
+    ) -> Result<Option<User>, UsersError> {
+        let path = self.directory.path.clone();
+        let of = name.clone();
+        let changed = spawn_blocking(move || {
+            let hash = HashedPassword::of(&password, of.as_str())?;
+            Users::change(&path, |users| users.set_password(&of, hash, false))
+        });
+        match changed.await {
+            Ok(changed) => changed?,
+            Err(_) => return Ok(None),
+        }
+        let users = self.directory.look_again().await;
+        Ok(users.find(name.as_str()).cloned())
+    }
+}
+
+fn page_tls(config: &Config) -> Result<Arc<ServerConfig>, AccessError> {
+    let failed = |source| AccessError::Certificate {
+        address: config.status.address,
+        source,
+    };
+    let (certificate, key) = config.page_identity();
+    let identity = Identity::load(&certificate, &key).map_err(failed)?;
+    tls::server_config(&identity, None, ClientCertificates::Off).map_err(failed)
+}
+
+fn monitoring_token(config: &Config) -> Result<Option<Digest>, AccessError> {
+    let Some(place) = &config.status.monitoring_token else {
+        return Ok(None);
+    };
+    let secret = Secret::read(place).map_err(AccessError::MonitoringToken)?;
+    let token = String::from_utf8_lossy(secret.bytes());
+    let token = token.trim();
+    if token.len() < 20 {
+        return Err(AccessError::WeakMonitoringToken);
+    }
+    Ok(Some(Digest::of(token)))
+}
+
+/// The value of a cookie.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let mut pairs = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(n, _)| *n == name).map(|(_, value)| value)
+}
