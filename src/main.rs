@@ -46,7 +46,7 @@ enum Command {
     /// Install a model bundle, choose which one runs, go back to the one before.
     Model(commands::model::Model),
     /// Print the DICOM conformance statement.
-    Conformance(commands::conformance::Conformance),
+    Conformance,
     /// Write the manual pages.
     #[command(hide = true)]
     Man(commands::man::Man),
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         Command::User(user) => user.run(),
         Command::CheckModel(check) => check.run(),
         Command::Model(model) => model.run(),
-        Command::Conformance(conformance) => conformance.run(),
+        Command::Conformance => commands::conformance::run(),
         Command::Man(man) => man.run(Cli::command()),
         Command::Completions(completions) => completions.run(Cli::command()),
     };

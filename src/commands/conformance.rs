@@ -1,17 +1,10 @@
-use clap::Args;
-
 use hepar::conformance;
 
 use super::{Failure, OrFail};
 
-#[derive(Args, Debug)]
-pub struct Conformance {}
-
-impl Conformance {
-    pub fn run(self) -> Result<(), Failure> {
-        let statement = conformance::statement()
-            .or_fail(Failure::INTERNAL, "cannot make the conformance statement")?;
-        print!("{statement}");
-        Ok(())
-    }
+pub fn run() -> Result<(), Failure> {
+    let statement = conformance::statement()
+        .or_fail(Failure::INTERNAL, "cannot make the conformance statement")?;
+    print!("{statement}");
+    Ok(())
 }

@@ -132,8 +132,8 @@ pub(super) fn associations() -> String {
     format!(
         "## 4. Associations
 
-Application context: `{application}`. Role selection, extended negotiation and user identity are not
-negotiated. The called AE title must be ours; the calling AE title and its address must be among the
+Application context: `{application}`. Role selection, extended negotiation and
+user identity are not negotiated. The called AE title must be ours; the calling AE title and its address must be among the
 callers of the configuration, or anyone may call when it lists none.
 
 {limits}

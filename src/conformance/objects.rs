@@ -7,7 +7,6 @@ use dicom_core::{
     dictionary::{DataDictionary, DataDictionaryEntry},
 };
 use dicom_dictionary_std::StandardDataDictionary;
-use dicom_object::{FileDicomObject, InMemDicomObject};
 use jiff::{Timestamp, tz::TimeZone};
 use ndarray::Axis;
 
@@ -24,8 +23,8 @@ use crate::{
 
 pub(super) fn definitions() -> Result<String, ConformanceError> {
     let examples = Examples::new()?;
-    let segmentation = attributes(&examples.segmentation)?;
-    let report = attributes(&examples.report)?;
+    let segmentation = attributes(&examples.segmentation, &examples.image)?;
+    let report = attributes(&examples.report, &examples.image)?;
     let repeated: Vec<String> = COPIED.iter().map(|tag| named(*tag)).collect();
     Ok(format!(
         "## 8. Objects
@@ -60,6 +59,8 @@ Where the source has them: {repeated}.
 
 /// One object of each kind, of a patient who does not exist.
 struct Examples {
+    /// A Part 10 file that they were made from.
+    image: Vec<u8>,
     segmentation: EncodedObject,
     report: EncodedObject,
 }
@@ -99,7 +100,7 @@ impl Examples {
         };
         let now = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
         let source = SegInput {
-            template: instances.first().map_or(&[], |first| &first.file),
+            template: instances.last().map_or(&[], |last| &last.file),
             headers: &headers,
             stack: &stack,
             labels: &labels,
@@ -122,35 +123,34 @@ impl Examples {
             remarks: &[],
         })?;
         Ok(Self {
+            image: source.template.to_vec(),
             segmentation,
             report,
         })
     }
 }
 
-fn attributes(object: &EncodedObject) -> Result<Table<4>, ConformanceError> {
+fn attributes(object: &EncodedObject, image: &[u8]) -> Result<Table<4>, ConformanceError> {
     let copied: BTreeSet<Tag> = COPIED.into_iter().collect();
-    let object: FileDicomObject<InMemDicomObject> = dicom_object::from_reader(&object.bytes[..])?;
+    let read = |file| dicom_object::from_reader::<&[u8]>(file);
+    let (object, image) = (read(&object.bytes)?, read(image)?);
     let rows = object.iter().map(|element| {
         let tag = element.header().tag;
+        // The pixels' description is our own, even where both say MONOCHROME2.
+        let same = tag.group() != PIXEL_DESCRIPTION && image.get(tag) == Some(element);
         let value = match element.vr() {
-            _ if copied.contains(&tag) => "source".to_owned(),
-            VR::CS => element
-                .to_str()
-                .map(|value| format!("`{}`", value.trim()))
-                .unwrap_or_default(),
+            _ if same || copied.contains(&tag) => "source".to_owned(),
+            VR::CS => format!("`{}`", element.to_str().unwrap_or_default().trim()),
             VR::SQ => "items".to_owned(),
             _ => "generated".to_owned(),
         };
-        [
-            tag.to_string(),
-            named(tag),
-            element.vr().to_string().to_owned(),
-            value,
-        ]
+        let vr = element.vr().to_string().to_owned();
+        [tag.to_string(), named(tag), vr, value]
     });
     Ok(Table::new(["Tag", "Attribute", "VR", "Value"]).rows(rows))
 }
+
+const PIXEL_DESCRIPTION: u16 = 0x0028;
 
 fn named(tag: Tag) -> String {
     StandardDataDictionary

@@ -204,6 +204,31 @@ fn demo_shows_the_whole_path_with_nothing_configured() {
 }
 
 #[test]
+fn it_writes_its_own_manual_completions_and_conformance_statement() {
+    let home = TempDir::new().unwrap();
+    hepar(home.path(), "man pages").expect_success();
+    let pages = home.path().join("pages");
+    for (page, words) in [
+        ("hepar.1", "Run the appliance"),
+        ("hepar-serve.1", "config"),
+        ("hepar-segment.1", "out"),
+    ] {
+        let page = fs::read_to_string(pages.join(page)).unwrap();
+        assert!(page.starts_with(".ie"), "no roff: {page}");
+        assert!(page.contains(words), "{words} is not in\n{page}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = hepar(home.path(), &format!("completions {shell}"))
+            .expect_success()
+            .stdout;
+        assert!(script.contains("check-config"), "{shell}: {script}");
+    }
+    let statement = hepar(home.path(), "conformance").expect_success().stdout;
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
+    assert_eq!(statement, fs::read_to_string(committed).unwrap());
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     let home = TempDir::new().unwrap();
     let help = hepar(home.path(), "--help").expect_success().stdout;
