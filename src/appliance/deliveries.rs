@@ -94,7 +94,7 @@ impl Deliverer {
             Ok(()) => {
                 self.journal
                     .delivery_attempted(&delivery.object, name, Ok(()), None, now)?;
-                tracing::info!(series = %delivery.series, destination = name, object = %delivery.object, "delivered");
+                tracing::info!(series = %delivery.series, status = "delivered", destination = name, object = %delivery.object, "delivered");
                 self.facts.pin(|facts| {
                     let facts = facts.destinations.entry(name.clone()).or_default();
                     facts.last_success = Some(now);

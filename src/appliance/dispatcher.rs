@@ -13,7 +13,11 @@ use std::{
 
 use crossbeam_channel::Sender;
 use jiff::Timestamp;
-use tokio::{runtime::Handle, sync::mpsc, time::timeout_at};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+    time::timeout_at,
+};
 
 use super::{
     engine_room::{EngineRoom, SliceOutcome},
@@ -47,6 +51,8 @@ pub(super) enum Message {
     },
     /// Somebody pressed a button on the page.
     Order(status::Request),
+    /// Whether messages are taken, and the journal can be read.
+    Pulse(oneshot::Sender<bool>),
     Stop,
 }
 
@@ -125,6 +131,8 @@ impl Dispatcher {
                 outcome,
             } => self.result(&series, instances, outcome),
             Message::Order(request) => self.ordered(request),
+            // Who asked may have stopped waiting.
+            Message::Pulse(answer) => drop(answer.send(self.journal.next_delivery_at().is_ok())),
             Message::Stop => {}
         }
     }
@@ -454,7 +462,7 @@ impl Dispatcher {
     }
 
     fn settle(&mut self, series: &Uid, state: SeriesState, reason: &str, remedy: Remedy) {
-        tracing::info!(%series, %state, reason, "series has no result");
+        tracing::info!(%series, status = %state, reason, "series has no result");
         metrics::counter!(metric_names::SERIES, "state" => state.as_str()).increment(1);
         let now = Timestamp::now();
         if let Err(error) = self

@@ -18,6 +18,7 @@ mod intake;
 mod live;
 mod models;
 mod parts;
+mod pulse;
 mod recovery;
 mod results;
 mod upkeep;
@@ -57,6 +58,7 @@ pub use finish::{
 use intake::Intake;
 pub use models::load_bundle;
 use parts::Parts;
+pub use pulse::Stuck;
 
 /// The running appliance.
 pub struct Appliance {
@@ -102,6 +104,9 @@ const INBOX: usize = 256;
 
 /// How long stopping waits for associations and deliveries in hand.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// Twice [`GRACE`]; whoever stops us must wait longer.
+pub const LONGEST_STOP: Duration = GRACE.saturating_mul(2);
 
 impl Appliance {
     /// Opens what must not be lost, then the ports, then loads the model while already receiving.
@@ -164,6 +169,12 @@ impl Appliance {
             wake,
             threads,
         })
+    }
+
+    /// What the running parts say of themselves.
+    #[must_use]
+    pub fn facts(&self) -> &FactsBoard {
+        &self.facts
     }
 
     /// Waits until the engine has passed its check. `Err`: why nothing will be segmented.

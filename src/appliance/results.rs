@@ -144,7 +144,7 @@ impl Results {
             let why = (&*reason, Remedy::Resend);
             self.journal
                 .record_refusal(series, &json, why, Timestamp::now())?;
-            tracing::info!(%series, slices = finished.json.n_slices, reason, "refused");
+            tracing::info!(%series, status = %SeriesState::Refused, slices = finished.json.n_slices, reason, "refused");
             return Ok(SeriesState::Refused);
         }
         let path = self
@@ -166,6 +166,7 @@ impl Results {
         metrics::histogram!(metric_names::LAST_SLICE_TO_SEG).record(waited);
         tracing::info!(
             %series,
+            status = %SeriesState::Delivering,
             slices = finished.json.n_slices,
             liver_ml = finished.json.findings.liver_ml,
             lesions = finished.json.findings.lesions.len(),

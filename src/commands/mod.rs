@@ -99,7 +99,10 @@ fn start_logging(default_filter: &str) {
     // systemd.exec(5): set when stderr is connected to the journal.
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     match tracing_journald::layer() {
-        Ok(journald) if under_systemd => registry.with(journald).init(),
+        // Fields under their own names: `journalctl SERIES=…`, `CALLING_AE=…`, `STATUS=…`.
+        Ok(journald) if under_systemd => {
+            registry.with(journald.with_field_prefix(None)).init();
+        }
         _ => registry
             .with(
                 tracing_subscriber::fmt::layer()

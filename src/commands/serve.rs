@@ -1,12 +1,19 @@
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 
 use hepar::{
     appliance::{Appliance, StartError},
     config::Config,
     provision::{self, ProvisionError},
+    device::service_manager,
     status,
 };
 
@@ -49,16 +56,53 @@ impl Serve {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
             let appliance = Appliance::start(config, Some(metrics)).await?;
-            // A failed notification must not stop a working appliance.
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            service_manager::ready();
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                () = report(&appliance) => {}
+                () = feed_watchdog(&appliance) => {}
             }
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+            service_manager::stopping();
             appliance.stop().await;
             Ok(())
         })
+    }
+}
+
+/// Tells the service manager how the appliance stands, whenever that changes. Never ends.
+async fn report(appliance: &Appliance) {
+    let mut changes = appliance.facts().watch();
+    let mut told = String::new();
+    loop {
+        let line = service_manager::line(&appliance.facts().read());
+        if line != told {
+            service_manager::stands(&line);
+            told = line;
+        }
+        // At most a line a second, however fast slices arrive.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        // The appliance holds the sender, so this only ends by a change.
+        let _ = changes.changed().await;
+    }
+}
+
+/// Feeds the watchdog as long as the pipeline moves. Never ends.
+async fn feed_watchdog(appliance: &Appliance) {
+    let Some(patience) = service_manager::watchdog() else {
+        return std::future::pending().await;
+    };
+    let step = patience / 4;
+    loop {
+        let next = Instant::now() + step;
+        match appliance.pulse(step).await {
+            Ok(()) => service_manager::alive(),
+            Err(stuck) => tracing::error!(
+                error = &stuck as &dyn std::error::Error,
+                "the pipeline is stuck; the watchdog is not fed"
+            ),
+        }
+        tokio::time::sleep_until(next).await;
     }
 }
 

@@ -1,1 +1,3 @@
 //! The box itself: telemetry, disk, service manager.
+
+pub mod service_manager;

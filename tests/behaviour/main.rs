@@ -34,6 +34,8 @@ mod damaged_slices;
 mod every_engine_agrees;
 /// Senders that break the rules are survived, and clean senders are served meanwhile.
 mod hostile_and_broken_senders;
+/// What a package installs is accepted by systemd, closed, and in step with the program.
+mod installing;
 /// A slice that comes late re-opens its series, and the result is issued again.
 mod late_slice;
 /// The mask lies where it was drawn, in every viewer, for every kind of series.
@@ -62,5 +64,7 @@ mod surviving_kills;
 mod transfer_syntaxes;
 /// Series that arrive interleaved stay apart.
 mod two_scanners_at_once;
+/// What systemd is told: ready in time and not before, how it stands, alive, stopping.
+mod under_systemd;
 /// What cannot work is one clear line and an exit code.
 mod wrong_configuration;
