@@ -12,8 +12,8 @@ use tokio::{
 use hepar::{
     appliance::{Appliance, StartError},
     config::Config,
-    provision::{self, ProvisionError},
     device::service_manager,
+    provision::{self, ProvisionError},
     status,
 };
 
