@@ -95,6 +95,7 @@ def build(
     shipped, without = Runner(out), Runner(out, integer=False)
     results["golden"] = golden(out / "golden.npz", shipped, without)
     results["temperature"], results["calibration"] = calibrate.temperature(shipped, validation)
+    results["doubt"] = calibrate.doubt(shipped, validation, results["temperature"])
     results["int8"] = _tumours_and_livers(shipped, validation)
     results["without_liver"] = evaluate.without_liver(shipped, validation, PHANTOMS)
     results["regions"] = evaluate.regions(shipped, validation, PHANTOMS)
@@ -172,6 +173,7 @@ def _manifest(out: Path, results: dict, origin: Origin) -> str:
         "output": {"stride": 2, "temperature": [t, t, t]},
         "segment": SEGMENTS,
         "postprocess": POSTPROCESS,
+        "gates": {"organ-entropy": round(results["doubt"], 3)},
         "quantisation": {
             "weights": "encoder int8 per channel, head and stem float",
             "activations": "encoder u8 per tensor, QDQ",

@@ -15,7 +15,7 @@ use crate::{
     chain,
     dicom::Uid,
     engine::{Engine, EngineError, EngineOptions, Urgency, Workers, preprocess},
-    mask::{HuHistogram, Probabilities},
+    mask::{HuHistogram, OrganSample, Probabilities},
     model::{Bundle, Manifest},
     series::{InstanceHeader, is_slice},
     spool::Spool,
@@ -139,8 +139,10 @@ pub fn encode_frames(
         let (image, placement) = preprocess(&hounsfield, &plane, &manifest.input);
         let embedding = engine.encode(&image)?;
         let logits = engine.head(&embedding)?;
+        let probabilities = Probabilities::of(&logits, &manifest.output.temperature);
         let slice = EncodedSlice {
-            probabilities: Probabilities::of(&logits, &manifest.output.temperature),
+            sample: OrganSample::of(&probabilities, &hounsfield, &placement),
+            probabilities,
             organ_in_view: embedding.organ_in_view(),
             placement,
             histogram: HuHistogram::of(&hounsfield),

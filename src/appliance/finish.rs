@@ -11,7 +11,10 @@ use crate::{
     dicom::{Remedy, Uid},
     encode::{self, EncodeError, EncodedObject, Equipment, SegInput},
     engine::{EngineInfo, Placement},
-    mask::{self, Examination, Findings, Gate, HuHistogram, Labels, Outcome, Probabilities, View},
+    mask::{
+        self, Examination, Findings, Gate, HuHistogram, Labels, OrganSample, Outcome,
+        Probabilities, View,
+    },
     model::{Bundle, Postprocess},
     series::InstanceHeader,
     volume::{self, GeometryError, Stack},
@@ -29,6 +32,7 @@ pub struct EncodedSlice {
     pub organ_in_view: Option<f32>,
     pub placement: Placement,
     pub histogram: HuHistogram,
+    pub sample: OrganSample,
 }
 
 /// Everything that is known of a complete series.
@@ -158,8 +162,12 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
     let changes = mask::postprocess(&mut labels, &stack.geometry, &manifest.postprocess);
     let findings = mask::measure(&labels, &stack);
     let mut histogram = HuHistogram::default();
-    for slice in &slices {
+    let mut sample = OrganSample::default();
+    for (at, slice) in slices.iter().enumerate() {
         histogram.add(&slice.histogram);
+        if view.may_show_organ(at, &manifest.postprocess) {
+            sample.add(&slice.sample);
+        }
     }
     let gates = mask::examine(
         &Examination {
@@ -168,6 +176,7 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
             findings: &findings,
             changes: &changes,
             view: &view,
+            sample: &sample,
         },
         &manifest.gates,
     );

@@ -132,6 +132,7 @@ impl Evaluate {
                 out.join(&case.name)
             };
             let segment = Segment {
+                maps: false,
                 dir: case.truth,
                 out,
                 series: None,

@@ -6,12 +6,13 @@ use std::{
 };
 
 use clap::Args;
-use ndarray::{Axis, stack};
+use ndarray::{Array2, Axis, stack};
 
 use hepar::{
     appliance::{self, Complete, encode_frames, finish},
     dicom::{Remedy, Uid},
     engine::{EngineChoice, EngineOptions, Urgency, Workers},
+    mask::{Maps, map_slice},
     model::{Bundle, Trust},
     series::{Eligibility, InstanceHeader, judge, too_few},
 };
@@ -28,6 +29,10 @@ pub struct Segment {
     /// The series to segment, where the directory holds several.
     #[arg(long, value_name = "UID")]
     pub(super) series: Option<Uid>,
+    /// Also write how sure the model is of every voxel: lesion-probability.npy (255 is certain) and
+    /// entropy.npy (255 knows nothing), shaped like labels.npy.
+    #[arg(long)]
+    pub(super) maps: bool,
     /// A bundle directory; without it, the bundle inside the binary.
     #[arg(long, value_name = "DIR")]
     pub(super) bundle: Option<PathBuf>,
@@ -96,16 +101,22 @@ impl Segment {
                 .or_fail(Failure::IO, format!("cannot write {}", path.display()))
         };
         write("seg.dcm", &finished.seg.bytes)?;
-        let views: Vec<_> = finished
-            .labels
-            .slices
-            .iter()
-            .map(|slice| slice.view())
-            .collect();
-        let labels =
-            stack(Axis(0), &views).or_fail(Failure::INTERNAL, "label slices differ in size")?;
-        ndarray_npy::write_npy(self.out.join("labels.npy"), &labels)
-            .or_fail(Failure::IO, "cannot write labels.npy")?;
+        self.write_volume("labels.npy", &finished.labels.slices)?;
+        if self.maps {
+            let maps: Vec<Maps> = finished
+                .stack
+                .order
+                .iter()
+                .filter_map(|place| encoded.get(&(place.sop_instance.clone(), place.frame)))
+                .map(|slice| map_slice(&slice.probabilities, &slice.placement))
+                .collect();
+            let [lesion, entropy]: [Vec<_>; 2] = [
+                maps.iter().map(|map| map.lesion.clone()).collect(),
+                maps.into_iter().map(|map| map.entropy).collect(),
+            ];
+            self.write_volume("lesion-probability.npy", &lesion)?;
+            self.write_volume("entropy.npy", &entropy)?;
+        }
         let mut json = serde_json::to_value(&finished.json)
             .or_fail(Failure::INTERNAL, "cannot write result.json")?;
         json["timings_ms"] = serde_json::json!({
@@ -131,6 +142,14 @@ impl Segment {
         }
         println!("{}", result.notice);
         Ok(())
+    }
+
+    /// Writes slices as one `[slice, row, column]` array.
+    fn write_volume(&self, name: &str, slices: &[Array2<u8>]) -> Result<(), Failure> {
+        let views: Vec<_> = slices.iter().map(|slice| slice.view()).collect();
+        let volume = stack(Axis(0), &views).or_fail(Failure::INTERNAL, "slices differ in size")?;
+        ndarray_npy::write_npy(self.out.join(name), &volume)
+            .or_fail(Failure::IO, format!("cannot write {name}"))
     }
 
     /// Reads the directory and picks the series to segment.

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Changes, Findings, HuHistogram, View};
+use super::{Changes, Findings, HuHistogram, OrganSample, View};
 use crate::{
     model::GateThresholds,
     volume::{GeometryFinding, Stack},
@@ -38,6 +38,8 @@ pub struct Examination<'a> {
     pub findings: &'a Findings,
     pub changes: &'a Changes,
     pub view: &'a View,
+    /// Of the slices that show the organ.
+    pub sample: &'a OrganSample,
 }
 
 /// The worst outcome.
@@ -54,6 +56,7 @@ pub fn examine(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
     gates.extend(geometry(of.stack, limits));
     gates.push(region(of.view, limits));
     gates.extend(organ(of, limits));
+    gates.extend(appearance(of.sample, limits));
     gates.extend(lesions(of.findings, limits));
     gates
 }
@@ -258,6 +261,39 @@ fn organ(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
             },
         ),
     ]
+}
+
+/// Nothing is asked about an organ that was not found: [`organ`] has said so.
+fn appearance(sample: &OrganSample, limits: &GateThresholds) -> Vec<Gate> {
+    let phase = sample.median_hu().map(|hu| {
+        let words = if hu < limits.organ_enhanced_hu {
+            "the liver is not enhanced as in the portal venous phase: tumours are harder to see"
+        } else {
+            "the liver is enhanced"
+        };
+        gate(
+            "contrast-phase",
+            warn_if(hu < limits.organ_enhanced_hu),
+            hu,
+            "HU",
+            words,
+        )
+    });
+    let certainty = sample.mean_entropy().map(|nats| {
+        let words = if nats > limits.organ_entropy {
+            "the model is less certain of this liver than of those it was tested on"
+        } else {
+            "the model is as certain as on the livers it was tested on"
+        };
+        gate(
+            "certainty",
+            warn_if(nats > limits.organ_entropy),
+            nats,
+            "nats",
+            words,
+        )
+    });
+    phase.into_iter().chain(certainty).collect()
 }
 
 fn lesions(findings: &Findings, limits: &GateThresholds) -> Vec<Gate> {

@@ -38,6 +38,10 @@ impl HuHistogram {
         histogram
     }
 
+    pub(super) fn count(&mut self, hu: i16) {
+        self.bins[bin(i32::from(hu))] += 1;
+    }
+
     pub fn add(&mut self, other: &Self) {
         for (sum, count) in self.bins.iter_mut().zip(&other.bins) {
             *sum += count;
@@ -65,6 +69,18 @@ impl HuHistogram {
             .filter(|(_, count)| *count > 0)
             .max_by_key(|(at, _)| smooth(*at))
             .map(|(at, _)| centre(at))
+    }
+
+    /// The value that half of all voxels do not exceed; `None` without any.
+    pub(super) fn median(&self) -> Option<f64> {
+        let total: u64 = self.bins.iter().sum();
+        let mut seen = 0;
+        let reaches_half = |count: &u64| {
+            seen += count;
+            2 * seen >= total
+        };
+        let at = self.bins.iter().position(reaches_half)?;
+        (total > 0).then(|| centre(at))
     }
 
     /// The bins whose centres lie within a range.
@@ -102,6 +118,8 @@ mod tests {
         assert!(near(histogram.mode([-1200.0, -500.0]), -1000.0));
         assert!(near(histogram.mode([-30.0, 300.0]), 45.0));
         assert_eq!(histogram.mode([300.0, 400.0]), None);
+        assert!(near(histogram.median(), -1000.0));
+        assert_eq!(HuHistogram::default().median(), None);
         assert!((histogram.share([-150.0, -50.0]) - 0.1).abs() < 1e-9);
     }
 }

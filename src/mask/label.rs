@@ -14,13 +14,7 @@ use crate::{engine::Placement, model::CLASSES};
 #[must_use]
 pub fn label_slice(probabilities: &Probabilities, placement: &Placement) -> Array2<u8> {
     let side = probabilities.side;
-    let turned = probabilities.values.chunks_exact(side * side);
-    let grid = Grid {
-        side,
-        classes: turned
-            .flat_map(|c| placement.to_source(c, side).into_owned())
-            .collect(),
-    };
+    let grid = Grid::of(probabilities, placement);
     let winners: Vec<u8> = (0..side * side).map(|pixel| grid.winner(pixel)).collect();
     let [rows, columns] = placement
         .centres(side)
@@ -50,24 +44,34 @@ pub fn label_slice(probabilities: &Probabilities, placement: &Placement) -> Arra
 }
 
 /// The network's pixels in the source's orientation.
-struct Grid {
+pub(super) struct Grid {
     side: usize,
     /// Probabilities, `[class, row, column]`.
     classes: Vec<f16>,
 }
 
 impl Grid {
-    fn winner(&self, pixel: usize) -> u8 {
-        winner(self.of(pixel).map(f16::to_f32))
+    pub(super) fn of(probabilities: &Probabilities, placement: &Placement) -> Self {
+        let side = probabilities.side;
+        let turned = probabilities.values.chunks_exact(side * side);
+        let classes = turned.flat_map(|c| placement.to_source(c, side).into_owned());
+        Self {
+            side,
+            classes: classes.collect(),
+        }
     }
 
-    fn of(&self, pixel: usize) -> [f16; CLASSES] {
+    fn winner(&self, pixel: usize) -> u8 {
+        winner(self.at(pixel).map(f16::to_f32))
+    }
+
+    fn at(&self, pixel: usize) -> [f16; CLASSES] {
         let pixels = self.side * self.side;
         std::array::from_fn(|class| self.classes[class * pixels + pixel])
     }
 
     /// The four pixels of a cell, row by row; beyond the edge the outermost repeats.
-    fn corners(&self, row: usize, column: usize) -> [usize; 4] {
+    pub(super) fn corners(&self, row: usize, column: usize) -> [usize; 4] {
         let last = self.side - 1;
         let (below, right) = ((row + 1).min(last), (column + 1).min(last));
         [(row, column), (row, right), (below, column), (below, right)]
@@ -75,8 +79,8 @@ impl Grid {
     }
 
     /// Per class, the logits at the corners, up to a constant that all classes share.
-    fn logits(&self, corners: [usize; 4]) -> [[f32; 4]; CLASSES] {
-        let at = corners.map(|pixel| self.of(pixel));
+    pub(super) fn logits(&self, corners: [usize; 4]) -> [[f32; 4]; CLASSES] {
+        let at = corners.map(|pixel| self.at(pixel));
         std::array::from_fn(|class| {
             // A probability too small for half precision counts as the smallest it knows.
             at.map(|of| of[class].max(f16::MIN_POSITIVE_SUBNORMAL).to_f32().ln())
@@ -94,23 +98,23 @@ fn winner(values: [f32; CLASSES]) -> u8 {
     }
 }
 
-fn bilinear([a, b, c, d]: [f32; 4], down: f32, right: f32) -> f32 {
+pub(super) fn bilinear([a, b, c, d]: [f32; 4], down: f32, right: f32) -> f32 {
     let above = a + (b - a) * right;
     let below = c + (d - c) * right;
     above + (below - above) * down
 }
 
 /// The source pixels of one axis whose centres lie between two network pixels.
-struct Strip {
+pub(super) struct Strip {
     /// The lower network pixel.
-    cell: usize,
-    pixels: Range<usize>,
+    pub(super) cell: usize,
+    pub(super) pixels: Range<usize>,
     /// How far each lies towards the upper one, 0 to 1.
-    shares: Vec<f32>,
+    pub(super) shares: Vec<f32>,
 }
 
 /// `centres` rise; those outside the field of view are in no strip.
-fn strips(centres: &[f64], side: usize) -> Vec<Strip> {
+pub(super) fn strips(centres: &[f64], side: usize) -> Vec<Strip> {
     let last = side as f64 - 1.0;
     let mut strips: Vec<Strip> = Vec::with_capacity(side);
     for (pixel, &centre) in centres.iter().enumerate() {

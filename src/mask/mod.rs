@@ -13,10 +13,12 @@ mod closing;
 mod gates;
 mod histogram;
 mod label;
+mod maps;
 mod measure;
 mod postprocess;
 mod probabilities;
 mod runs;
+mod sample;
 #[cfg(test)]
 pub(crate) mod testing;
 mod view;
@@ -26,9 +28,11 @@ use ndarray::Array2;
 pub use gates::{Examination, Gate, Outcome, examine, verdict};
 pub use histogram::HuHistogram;
 pub use label::label_slice;
+pub use maps::{Maps, map_slice};
 pub use measure::{Findings, Lesion, measure};
 pub use postprocess::{Changes, postprocess};
 pub use probabilities::{Probabilities, neighbours};
+pub use sample::OrganSample;
 pub use view::View;
 
 use crate::volume::VolumeGeometry;

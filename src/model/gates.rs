@@ -31,6 +31,10 @@ pub struct GateThresholds {
     pub organ_largest_share: f64,
     /// How far the organ must reach from its lowest to its highest slice, mm.
     pub organ_extent_mm: f64,
+    /// The organ's median brightness from which it counts as enhanced, HU.
+    pub organ_enhanced_hu: f64,
+    /// The mean entropy of the calibrated probabilities over the organ, nats.
+    pub organ_entropy: f64,
     /// Lesions' share of the organ.
     pub lesion_share: f64,
     pub lesions: usize,
@@ -40,7 +44,9 @@ pub struct GateThresholds {
 
 impl Default for GateThresholds {
     /// Healthy adult livers hold 600 to 3500 ml; a native air peak lies within 50 HU of -1000; an
-    /// adult abdomen shows subcutaneous fat near -100 and soft tissue between water and 120 HU.
+    /// adult abdomen shows subcutaneous fat near -100 and soft tissue between water and 120 HU. A liver
+    /// has 45 to 65 HU before contrast and above 90 HU in the portal venous phase; a third of what
+    /// three classes can be uncertain by is much.
     fn default() -> Self {
         Self {
             slices_refuse: 8,
@@ -57,6 +63,8 @@ impl Default for GateThresholds {
             organ_ml_refuse: 150.0,
             organ_largest_share: 0.95,
             organ_extent_mm: 80.0,
+            organ_enhanced_hu: 80.0,
+            organ_entropy: 0.35,
             lesion_share: 0.5,
             lesions: 40,
             lesion_ml: 0.01,

@@ -35,7 +35,7 @@ fn a_phantom_is_segmented_and_its_liver_is_found() {
         "phantom --out ct --slices 24 --slice-spacing 6 --seed 7",
     )
     .expect_success();
-    hepar(home.path(), "segment ct --out result").expect_success();
+    hepar(home.path(), "segment ct --out result --maps").expect_success();
 
     let truth = labels(&home.path().join("ct/labels.npy"));
     let found = labels(&home.path().join("result/labels.npy"));
@@ -47,6 +47,23 @@ fn a_phantom_is_segmented_and_its_liver_is_found() {
     }
     let dice = f64::from(both) / f64::from(either);
     assert!(dice > 0.8, "liver and tumour together: Dice {dice:.3}");
+
+    // Certainty and doubt lie where the labels say.
+    let mean_where = |map: &str, label: u8| {
+        let map = labels(&home.path().join("result").join(map));
+        assert_eq!(map.dim(), found.dim());
+        let of: Vec<f64> = map
+            .iter()
+            .zip(&found)
+            .filter(|(_, found)| **found == label)
+            .map(|(value, _)| f64::from(*value))
+            .collect();
+        of.iter().sum::<f64>() / of.len() as f64
+    };
+    assert!(
+        mean_where("lesion-probability.npy", 2) > 2.0 * mean_where("lesion-probability.npy", 1)
+    );
+    assert!(mean_where("entropy.npy", 2) > mean_where("entropy.npy", 0));
 
     let result = json(&home.path().join("result/result.json"));
     assert_eq!(result["n_slices"], 24);

@@ -46,6 +46,7 @@ fn outcome(
         findings: &findings,
         changes: &changes,
         view: &everywhere(&stack),
+        sample: &OrganSample::default(),
     };
     let gates = examine(&examination, &GateThresholds::default());
     let found = gates.iter().find(|gate| gate.code == code);
@@ -77,6 +78,7 @@ fn a_usual_abdomen_passes_every_gate() {
         findings: &findings,
         changes: &changes,
         view: &everywhere(&stack),
+        sample: &OrganSample::default(),
     };
     let gates = examine(&examination, &GateThresholds::default());
     assert_eq!(verdict(&gates), Outcome::Pass, "{gates:#?}");
@@ -159,6 +161,20 @@ fn a_series_of_another_region_is_refused() {
     assert_eq!(outcome(0), Outcome::Refuse);
     assert_eq!(outcome(30), Outcome::Warn);
     assert_eq!(outcome(50), Outcome::Pass);
+}
+
+#[test]
+fn an_organ_without_contrast_or_full_of_doubt_is_remarked_on_and_an_absent_one_is_not() {
+    let limits = GateThresholds::default();
+    let outcomes = |sample: &OrganSample| {
+        let gates = appearance(sample, &limits);
+        gates.iter().map(|gate| gate.outcome).collect::<Vec<_>>()
+    };
+    let (passes, warns) = (Outcome::Pass, Outcome::Warn);
+    assert_eq!(outcomes(&OrganSample::with(110, 0.1)), [passes, passes]);
+    assert_eq!(outcomes(&OrganSample::with(55, 0.1)), [warns, passes]);
+    assert_eq!(outcomes(&OrganSample::with(110, 0.6)), [passes, warns]);
+    assert_eq!(outcomes(&OrganSample::default()), []);
 }
 
 #[test]
