@@ -22,13 +22,13 @@ use tokio::{
 use super::{
     engine_room::{EngineRoom, SliceOutcome},
     intake::{Intake, Taken},
+    journal_trouble::Trouble,
     live::{Live, Trust},
     results::{ResultError, Results},
 };
 use crate::{
     association, chain,
     dicom::{Remedy, Uid},
-    engine::Urgency,
     series::{Assembler, Completed, Eligibility, InstanceHeader, judge, too_few},
     spool::{
         Source, Spooled,
@@ -61,6 +61,7 @@ pub(super) struct Dispatcher {
     pub journal: Arc<Journal>,
     pub facts: Arc<FactsBoard>,
     pub assembler: Assembler,
+    pub quiet_period: Duration,
     pub live: BTreeMap<Uid, Live>,
     pub engine: Option<Arc<EngineRoom>>,
     pub results: Arc<Results>,
@@ -68,6 +69,8 @@ pub(super) struct Dispatcher {
     pub outbox: mpsc::Sender<Message>,
     /// Wakes the deliverers.
     pub wake: Vec<Sender<()>>,
+    /// Since the journal could not be written.
+    pub trouble: Option<Trouble>,
 }
 
 /// Instances taken into the journal in one transaction at most.
@@ -76,11 +79,13 @@ const BATCH: usize = 64;
 /// How long a result that failed for want of something passing (disk space, say) is left alone.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// While a slice is still at the engine, the journal is not tried in a hot loop.
+const SHORTEST_WAIT: Duration = Duration::from_millis(200);
+
 impl Dispatcher {
     /// Runs until [`Message::Stop`], or until nobody is left to send.
     pub(super) fn run(mut self, mut inbox: mpsc::Receiver<Message>, runtime: &Handle) {
-        self.complete_series();
-        self.feed_engine();
+        self.work();
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let deadline = self.deadline();
@@ -109,13 +114,25 @@ impl Dispatcher {
                 }
             }
             self.take_in(arrived);
-            self.complete_series();
-            self.feed_engine();
+            self.work();
             self.facts.touch();
         }
     }
 
+    fn work(&mut self) {
+        if self.out_of_trouble() {
+            self.complete_series();
+        }
+        if self.trouble.is_none() {
+            self.feed_engine();
+        }
+    }
+
     fn deadline(&self) -> Option<Instant> {
+        if let Some(trouble) = &self.trouble {
+            // Not before: what is due would only fail again.
+            return Some(trouble.retry_at().max(Instant::now() + SHORTEST_WAIT));
+        }
         let retry = self.live.values().filter_map(|live| live.retry_at).min();
         self.assembler.deadline().into_iter().chain(retry).min()
     }
@@ -274,119 +291,6 @@ impl Dispatcher {
         }
     }
 
-    /// Gives the engine slices, and makes results of series whose slices are all encoded.
-    fn feed_engine(&mut self) {
-        let Some(current) = self.engine.clone() else {
-            return;
-        };
-        let mut ready = Vec::new();
-        let begin = self.to_begin();
-        for (series, live) in &mut self.live {
-            let complete = live.completed.is_some();
-            if live.waits_to_begin() {
-                continue;
-            }
-            if !(complete || live.trust == Trust::New) {
-                continue;
-            }
-            let urgency = if live.trust == Trust::New {
-                Urgency::Live
-            } else {
-                Urgency::Rerun
-            };
-            let engine = live.engine.get_or_insert_with(|| Arc::clone(&current));
-            let engine = Arc::clone(engine);
-            while live.in_flight < EngineRoom::SHARE {
-                let Some((instance, frames)) = live.to_encode.pop_front() else {
-                    break;
-                };
-                if let Some(header) = live.headers.get(&instance) {
-                    engine.encode(header.clone(), frames, urgency, self.outbox.clone());
-                    live.in_flight += 1;
-                }
-            }
-            if complete && live.segmenting && !live.making_result && live.encoded_all() {
-                ready.push((series.clone(), engine));
-            }
-        }
-        let began = !begin.is_empty();
-        for series in &begin {
-            self.begin(series);
-        }
-        for (series, engine) in &ready {
-            self.make_result(engine, series);
-        }
-        if began {
-            self.feed_engine();
-        }
-    }
-
-    /// Complete series whose segmentation is not begun and may be: all of them, unless one is suspected
-    /// of having ended the process. That one is next, and alone.
-    fn to_begin(&self) -> Vec<Uid> {
-        let all = || self.live.iter();
-        let suspected =
-            all().find(|(_, live)| live.trust == Trust::Suspect && live.waits_to_begin());
-        let segmenting = || all().filter(|(_, live)| live.segmenting);
-        let waiting = all().filter(|(_, live)| live.waits_to_begin());
-        let next: Vec<_> = match suspected {
-            _ if segmenting().any(|(_, live)| live.trust == Trust::Suspect) => Vec::new(),
-            Some(_) if segmenting().next().is_some() => Vec::new(),
-            Some(alone) => vec![alone],
-            None => waiting.collect(),
-        };
-        next.into_iter().map(|(series, _)| series.clone()).collect()
-    }
-
-    /// Counts the attempt before the work starts, so that work that ends the process is counted.
-    fn begin(&mut self, series: &Uid) {
-        match self
-            .journal
-            .advance(series, SeriesState::Segmenting, None, Timestamp::now())
-        {
-            Ok(_) => {
-                if let Some(live) = self.live.get_mut(series) {
-                    live.segmenting = true;
-                }
-            }
-            Err(error) => {
-                self.live.remove(series);
-                self.journal_failed(&error);
-            }
-        }
-    }
-
-    fn slices(&mut self, outcome: SliceOutcome) {
-        let Some(live) = self.live.get_mut(&outcome.series) else {
-            return;
-        };
-        live.in_flight -= 1;
-        match outcome.slices {
-            Ok(slices) => {
-                for (frame, slice) in slices {
-                    live.encoded
-                        .insert((outcome.sop_instance.clone(), frame), Arc::new(slice));
-                }
-                let encoded = u32::try_from(live.encoded.len()).unwrap_or(u32::MAX);
-                self.facts.pin(|facts| {
-                    facts.slices_encoded.insert(outcome.series, encoded);
-                });
-            }
-            Err(reason) => {
-                tracing::warn!(series = %outcome.series, instance = %outcome.sop_instance, reason, "slice not usable");
-                live.unreadable.insert(outcome.sop_instance, reason);
-            }
-        }
-    }
-
-    fn make_result(&mut self, engine: &Arc<EngineRoom>, series: &Uid) {
-        let Some(live) = self.live.get_mut(series) else {
-            return;
-        };
-        live.making_result = true;
-        self.results.make(engine, series, live, self.outbox.clone());
-    }
-
     fn result(
         &mut self,
         series: &Uid,
@@ -408,10 +312,7 @@ impl Dispatcher {
                     self.forget(series);
                 }
             }
-            Err(ResultError::Journal(error)) => {
-                self.live.remove(series);
-                self.journal_failed(&error);
-            }
+            Err(ResultError::Journal(error)) => self.journal_failed(&error),
             Err(error) if error.remedy() == Remedy::Wait => {
                 tracing::warn!(%series, error = &error as &dyn std::error::Error, "no result yet, trying again");
                 live.segmenting = false;
@@ -483,20 +384,6 @@ impl Dispatcher {
         }
         self.facts.pin(|facts| {
             facts.slices_encoded.remove(series);
-        });
-    }
-
-    /// The journal cannot be written: whatever was in work is done again after the next start.
-    fn journal_failed(&self, error: &JournalError) {
-        tracing::error!(
-            error = error as &dyn std::error::Error,
-            "the journal is not usable; instances are kept, work waits for a restart"
-        );
-        self.facts.pin(|facts| {
-            let words = format!("the journal is not usable: {}", chain(error));
-            if !facts.notices.contains(&words) {
-                facts.notices.push(words);
-            }
         });
     }
 }

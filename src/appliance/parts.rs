@@ -104,11 +104,13 @@ impl Parts {
             journal: Arc::clone(&self.journal),
             facts: Arc::clone(&self.facts),
             assembler: Assembler::new(self.config.series.quiet_period, chunking),
+            quiet_period: self.config.series.quiet_period,
             live: BTreeMap::new(),
             engine: None,
             results: Arc::new(results),
             outbox: inbox.clone(),
             wake: wake.to_vec(),
+            trouble: None,
         };
         dispatcher.resume()?;
         let runtime = Handle::current();

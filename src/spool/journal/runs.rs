@@ -60,6 +60,15 @@ impl Journal {
         })
     }
 
+    /// Whether a change can be made durable now. The row is written as it is.
+    pub fn check_writable(&self) -> Result<(), JournalError> {
+        self.write(Durable::Now, "be written", |tx| {
+            tx.prepare_cached("UPDATE run SET stopped = stopped")?
+                .execute([])?;
+            Ok(())
+        })
+    }
+
     /// Notes that this run stops in order.
     pub fn end_run(&self) -> Result<(), JournalError> {
         self.write(Durable::Now, "end a run", |tx| {

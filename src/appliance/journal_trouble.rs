@@ -1,0 +1,105 @@
+//! A journal that cannot be written, and how work goes on once it can.
+//!
+//! A full disk is the usual reason, and it passes. Until then instances are kept as files, which are
+//! the truth about them, and no work is begun, because work is in the journal before it starts. Then
+//! everything is taken up from the journal and the files, as a start would.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::{dispatcher::Dispatcher, recovery::record_unknown_instances};
+use crate::{
+    chain,
+    dicom::Remedy,
+    series::Assembler,
+    spool::journal::{JournalError, SeriesState},
+};
+
+/// How long the journal is left alone after a failure.
+const RETRY: Duration = Duration::from_secs(15);
+
+/// What the page says meanwhile.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    notice: String,
+    retry_at: Instant,
+}
+
+impl Trouble {
+    pub(super) fn retry_at(&self) -> Instant {
+        self.retry_at
+    }
+}
+
+impl Dispatcher {
+    /// Puts work down until the journal can be written again.
+    pub(super) fn journal_failed(&mut self, error: &JournalError) {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "the journal is not usable; instances are kept, work waits"
+        );
+        let notice = format!("The journal is not usable ({}). Work waits.", chain(error));
+        self.clear_notice();
+        self.facts.pin(|facts| facts.notices.push(notice.clone()));
+        let now = Instant::now();
+        let retry_at = match &self.trouble {
+            Some(trouble) if trouble.retry_at > now => trouble.retry_at,
+            _ => now + RETRY,
+        };
+        self.trouble = Some(Trouble { notice, retry_at });
+    }
+
+    /// Takes everything up again, if there was trouble and it is time to try. Returns whether work
+    /// can go on.
+    pub(super) fn out_of_trouble(&mut self) -> bool {
+        let Some(trouble) = &self.trouble else {
+            return true;
+        };
+        // What the engine or a result still works on belongs to the picture that is given up.
+        let busy = self
+            .live
+            .values()
+            .any(|live| live.in_flight > 0 || live.making_result);
+        if busy || trouble.retry_at > Instant::now() {
+            return false;
+        }
+        match self.take_up_again() {
+            Ok(()) => {
+                tracing::info!("the journal is usable again");
+                self.clear_notice();
+                self.trouble = None;
+                true
+            }
+            Err(error) => {
+                self.journal_failed(&error);
+                false
+            }
+        }
+    }
+
+    fn take_up_again(&mut self) -> Result<(), JournalError> {
+        self.journal.check_writable()?;
+        record_unknown_instances(&self.intake)?;
+        // The process is alive: no attempt that was cut off counts.
+        let put_down = Some(("the journal could not be written", Remedy::Wait));
+        for record in self.journal.in_states(&[SeriesState::Segmenting])? {
+            self.journal.advance(
+                &record.series,
+                SeriesState::Queued,
+                put_down,
+                Timestamp::now(),
+            )?;
+        }
+        self.assembler = Assembler::new(self.quiet_period, self.journal.chunking_callers()?);
+        self.live.clear();
+        self.resume()
+    }
+
+    fn clear_notice(&self) {
+        if let Some(trouble) = &self.trouble {
+            self.facts
+                .pin(|facts| facts.notices.retain(|notice| *notice != trouble.notice));
+        }
+    }
+}
