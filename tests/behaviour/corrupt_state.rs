@@ -1,13 +1,17 @@
 //! A damaged state directory: it starts, keeps what can be kept, and says what it set aside.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use crate::harness::{
     appliance::Hepar,
-    kept::{assert_kept_as_sent, instances},
+    cli::hepar_in,
+    figures,
+    kept::{assert_kept_as_sent, instances, uid_of},
     modality::Modality,
     pacs::Pacs,
     phantoms::Series,
+    small_disk::SmallDisk,
+    wait_for,
 };
 
 /// An appliance that has delivered one series and was stopped.
@@ -82,6 +86,18 @@ fn a_damaged_instance_is_set_aside_and_the_others_are_kept() {
         found["instances_received"] == 22
     });
     assert_ne!(found["state"], "failed", "{found}");
+    let apart = hepar.status()["quarantined"].clone();
+    let uids: BTreeSet<_> = (0..2)
+        .map(|at| apart[at]["instance"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        uids,
+        BTreeSet::from([&*uid_of(&files[3]), &*uid_of(&files[4])])
+    );
+    assert!(
+        apart[0]["reason"].as_str().unwrap().contains("damaged"),
+        "{apart}"
+    );
     // The scanner may send them again.
     Modality::dcmsend(&[])
         .send(hepar.address(), &series.files)
@@ -114,4 +130,103 @@ fn leftovers_of_a_power_cut_and_missing_directories_do_no_harm() {
         .expect_all(next.len());
     hepar.wait_for_state(&next.uid, "delivered");
     assert_eq!(pacs.received().len(), 2);
+}
+
+#[test]
+fn instances_that_vanished_are_missed_on_the_page() {
+    let pacs = Pacs::pynetdicom(&[]);
+    let (mut hepar, series) = stopped_after_one_series(&pacs, 1140);
+    for name in ["instances", "results"] {
+        fs::remove_dir_all(hepar.state_dir().join(name)).unwrap();
+    }
+    hepar.start_again();
+    let notices = hepar.status()["notices"].to_string();
+    assert!(notices.contains("24 instances"), "{notices}");
+    assert_eq!(hepar.series(&series.uid).unwrap()["state"], "delivered");
+    // They may come again, and then it is known that their result was delivered.
+    Modality::dcmsend(&[])
+        .send(hepar.address(), &series.files)
+        .expect_all(series.len());
+    assert_kept_as_sent(hepar.state_dir(), &series.files);
+}
+
+#[test]
+fn on_a_read_only_disk_it_says_so_and_ends_and_later_finds_everything() {
+    let Some(disk) = SmallDisk::of_megabytes(48) else {
+        return figures::report(
+            "corrupt-state",
+            "no mount allowed here; read-only disk not tried",
+        );
+    };
+    let pacs = Pacs::pynetdicom(&[]);
+    let setup = Hepar::setup().sending_to(&pacs);
+    let mut hepar = setup.keeping_state_in(disk.path()).start();
+    let series = Series::small_abdomen(1150);
+    Modality::dcmsend(&[])
+        .send(hepar.address(), &series.files)
+        .expect_all(series.len());
+    hepar.wait_for_state(&series.uid, "delivered");
+    hepar.terminate();
+
+    disk.remount("ro");
+    let arguments = ["serve".as_ref(), "--config".as_ref(), hepar.config()];
+    let refused = hepar_in(hepar.home(), &arguments);
+    assert_eq!(refused.code, Some(74), "{}", refused.stderr);
+    let words = refused.stderr.to_lowercase();
+    assert!(words.contains("read-only"), "{words}");
+
+    disk.remount("rw");
+    hepar.start_again();
+    assert_eq!(hepar.series(&series.uid).unwrap()["state"], "delivered");
+    assert_kept_as_sent(disk.path(), &series.files);
+}
+
+/// Moves every time the journal has written down, as if the clock had been set wrong until now.
+fn shift_journal(hepar: &Hepar, seconds: i64) {
+    const TIMES: [(&str, &str); 7] = [
+        ("series", "first_received_at"),
+        ("series", "last_received_at"),
+        ("series", "queued_at"),
+        ("series", "finished_at"),
+        ("instances", "received_at"),
+        ("deliveries", "next_attempt_at"),
+        ("retention_clock", "at"),
+    ];
+    let journal = rusqlite::Connection::open(journal(hepar)).unwrap();
+    for (table, column) in TIMES {
+        let shift = format!("UPDATE {table} SET {column} = {column} + ?1");
+        journal.execute(&shift, [seconds * 1_000_000]).unwrap();
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_a_year_either_way_deletes_nothing_and_delays_nothing() {
+    const YEAR: i64 = 365 * 24 * 3600;
+    for (seed, shift) in [(1160, YEAR), (1162, -YEAR)] {
+        let mut pacs = Pacs::pynetdicom(&[]);
+        let mut hepar = Hepar::setup().sending_to(&pacs).start();
+        let push = |hepar: &Hepar, seed| {
+            let series = Series::small_abdomen(seed);
+            Modality::dcmsend(&[])
+                .send(hepar.address(), &series.files)
+                .expect_all(series.len());
+            series
+        };
+        let sent = push(&hepar, seed);
+        hepar.wait_for_state(&sent.uid, "delivered");
+        pacs.stop();
+        let unsent = push(&hepar, seed + 1);
+        hepar.wait_for_series(&unsent.uid, "tried in vain", |found| {
+            found["destinations"][0]["attempts"].as_u64() >= Some(1)
+        });
+        hepar.terminate();
+        shift_journal(&hepar, shift);
+        pacs.start();
+        hepar.start_again();
+        hepar.wait_for_state(&unsent.uid, "delivered");
+        wait_for("the disk to be looked at", || {
+            (hepar.status()["disk"]["total_bytes"].as_u64() > Some(0)).then_some(())
+        });
+        assert_kept_as_sent(hepar.state_dir(), sent.files.iter().chain(&unsent.files));
+    }
 }

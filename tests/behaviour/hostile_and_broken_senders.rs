@@ -1,7 +1,5 @@
 //! Senders that break the rules are survived, and clean senders are served meanwhile.
 
-use std::fs;
-
 use crate::harness::{
     appliance::Hepar,
     modality::Modality,
@@ -25,13 +23,7 @@ fn assert_serves(hepar: &Hepar, seed: u64) {
 
 /// Peak resident memory in MB.
 fn peak_memory_mb(hepar: &Hepar) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", hepar.pid())).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    let kb: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kb / 1024
+    hepar.process_figure("VmHWM:") / 1024
 }
 
 fn header(kind: u8, length: u32) -> Vec<u8> {
@@ -218,6 +210,9 @@ fn bytes_that_are_no_ct_image_are_kept_aside_with_a_reason() {
         let (responded, _) = wire.receive_response().unwrap();
         assert_eq!(responded, message);
     }
+    // A leading zero in a UID is forbidden (PS3.5 §9.1); old scanners send it all the same.
+    wire.send_store(1, 8, "1.02.3", &noise);
+    assert_eq!(wire.receive_response(), Some((8, 0x0000)));
     // The association is still good for a clean slice.
     let series = Series::three_slices(920);
     let mut data = Vec::new();

@@ -24,18 +24,24 @@ mod access_by_role;
 mod access_from_another_site;
 /// Users come, go and change their passwords.
 mod access_sessions;
+/// Every kind of bad sender at once: nobody starves, memory stays bounded, a clean one is served.
+mod bad_neighbours;
 /// Every subcommand does what its help says and ends with the code that scripts rely on.
 mod command_line;
 /// A damaged state directory: it starts, keeps what can be kept, and says what it set aside.
 mod corrupt_state;
 /// Slices that cannot be what they claim are set aside, and the next series is served.
 mod damaged_slices;
+/// A disk that fills up: senders are asked to wait, nothing unsent goes, and it recovers by itself.
+mod disk_full;
 /// Whichever engine runs, the same labels come out, and what ran is what is said.
 mod every_engine_agrees;
 /// Senders that break the rules are survived, and clean senders are served meanwhile.
 mod hostile_and_broken_senders;
 /// What a package installs is accepted by systemd, closed, and in step with the program.
 mod installing;
+/// Every file that a fuzzer found, and every seed it began with, goes through every door again.
+mod hostile_bytes;
 /// A slice that comes late re-opens its series, and the result is issued again.
 mod late_slice;
 /// The mask lies where it was drawn, in every viewer, for every kind of series.
@@ -52,10 +58,14 @@ mod receiving_a_series;
 mod report_says_what_the_mask_measures;
 /// The SEG arrives at any PACS, whole and the same everywhere.
 mod result_reaches_the_pacs;
+/// Whatever a PACS answers, or does instead of answering, the result reaches it once.
+mod rude_pacs;
 /// The same series again, from one scanner or from eight: one result.
 mod same_series_twice;
 /// What an auto-pushed study carries besides: kept, ignored, and said why.
 mod series_that_are_not_ours;
+/// Good and bad traffic for long: memory and open files stay flat.
+mod soak;
 /// SIGTERM and SIGKILL at any moment: nothing acknowledged is lost, nothing comes out twice.
 mod stopping_and_restarting;
 /// SIGKILL at random moments over every stage.

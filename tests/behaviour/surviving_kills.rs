@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, thread,
+    thread,
     time::Instant,
 };
 
@@ -11,19 +11,16 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::harness::{
     appliance::Hepar,
+    figures,
     kept::assert_kept_as_sent,
     modality::Modality,
     pacs::{Pacs, Received},
     phantoms::Series,
 };
 
-/// How often the appliance is killed; `HEPAR_TEST_KILLS` asks for a longer run.
-fn kills() -> u64 {
-    env::var("HEPAR_TEST_KILLS").map_or(25, |number| number.parse().unwrap())
-}
-
 #[test]
 fn whenever_it_is_killed_nothing_acknowledged_is_lost_and_each_result_is_on_the_pacs_once() {
+    let kills = figures::asked_for("HEPAR_TEST_KILLS", 25);
     let pacs = Pacs::pynetdicom(&[]);
     let mut hepar = Hepar::setup().sending_to(&pacs).start();
     let scanner = Modality::pynetdicom(&[]);
@@ -41,7 +38,7 @@ fn whenever_it_is_killed_nothing_acknowledged_is_lost_and_each_result_is_on_the_
     let mut told = 0;
     let mut killed_in = BTreeMap::<String, u32>::new();
     let mut results = BTreeSet::new();
-    for kill in 0..kills() {
+    for kill in 0..kills {
         let series = Series::small_abdomen(1001 + kill);
         let sending = scanner.start(hepar.address(), &series.files);
         // Not a wait for something: the moment is the experiment.
@@ -74,9 +71,15 @@ fn whenever_it_is_killed_nothing_acknowledged_is_lost_and_each_result_is_on_the_
     let distinct: BTreeSet<_> = held.iter().cloned().collect();
     assert_eq!(distinct.len(), held.len());
     assert!(results.is_subset(&distinct), "a result never came");
-    eprintln!(
-        "{} kills ({killed_in:?}), {told} instances acknowledged before one, 0 lost; {} results, 0 missing",
-        kills(),
-        results.len()
+    for (stage, times) in killed_in {
+        figures::report("kills", &format!("| {stage} | {times} |"));
+    }
+    let results = results.len();
+    figures::report(
+        "kills",
+        &format!(
+            "\n{kills} kills; {told} instances acknowledged before one, 0 lost; {results} results, \
+             each on the PACS once, 0 missing."
+        ),
     );
 }

@@ -23,6 +23,7 @@ pub struct Setup {
     listener: String,
     callers: String,
     status: String,
+    state: Option<PathBuf>,
 }
 
 impl Setup {
@@ -40,8 +41,14 @@ impl Setup {
     }
 
     #[must_use]
-    pub fn sending_to_named(mut self, name: &str, pacs: &Pacs) -> Self {
-        let (ae_title, address) = (Pacs::AE_TITLE, pacs.address());
+    pub fn sending_to_named(self, name: &str, pacs: &Pacs) -> Self {
+        self.sending_to_address(name, pacs.address())
+    }
+
+    /// A destination of any name, at which something answers to [`Pacs::AE_TITLE`].
+    #[must_use]
+    pub fn sending_to_address(mut self, name: &str, address: SocketAddr) -> Self {
+        let ae_title = Pacs::AE_TITLE;
         write!(
             self.destinations,
             "\n[[destination]]\nname = \"{name}\"\nae-title = \"{ae_title}\"\naddress = \"{address}\"\n"
@@ -68,6 +75,13 @@ impl Setup {
     #[must_use]
     pub fn max_associations(mut self, limit: usize) -> Self {
         writeln!(self.listener, "max-associations = {limit}").unwrap();
+        self
+    }
+
+    /// Its state directory is here, and not in its home.
+    #[must_use]
+    pub fn keeping_state_in(mut self, directory: &Path) -> Self {
+        self.state = Some(directory.to_owned());
         self
     }
 
@@ -101,9 +115,10 @@ impl Setup {
             listener,
             callers,
             status,
+            state,
         } = self;
         let status = status.replace("HOME", &home.path().display().to_string());
-        let state = home.path().join("state");
+        let state = state.unwrap_or_else(|| home.path().join("state"));
         let text = format!(
             "[device]\nname = \"behaviour\"\nstate-dir = \"{}\"\n\n\
              [listener]\nae-title = \"HEPAR\"\naddress = \"{dicom}\"\n{listener}\n\
@@ -143,6 +158,7 @@ impl Hepar {
             listener: String::new(),
             callers: String::new(),
             status: String::new(),
+            state: None,
         }
     }
 
@@ -179,6 +195,18 @@ impl Hepar {
     /// Everything it logged since it was last started.
     pub fn log(&self) -> String {
         self.running.stderr()
+    }
+
+    /// A figure of /proc/PID/status: `VmRSS` and `VmHWM` (peak) in kB, `Threads`.
+    pub fn process_figure(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    pub fn open_files(&self) -> usize {
+        let fds = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        fds.count()
     }
 
     pub fn kill(&mut self) {

@@ -8,6 +8,7 @@
 pub mod appliance;
 pub mod browser;
 pub mod cli;
+pub mod figures;
 pub mod kept;
 pub mod modality;
 pub mod objects;
@@ -15,6 +16,8 @@ pub mod pacs;
 pub mod phantoms;
 pub mod place;
 pub mod process;
+pub mod rude_pacs;
+pub mod small_disk;
 pub mod wire;
 
 use std::{

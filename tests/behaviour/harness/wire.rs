@@ -249,7 +249,7 @@ pub fn padded(uid: &str) -> Vec<u8> {
 }
 
 /// The value of an element of group 0000.
-fn field(mut set: &[u8], wanted: u16) -> &[u8] {
+pub fn field(mut set: &[u8], wanted: u16) -> &[u8] {
     loop {
         let [_, _, e0, e1, l0, l1, l2, l3, rest @ ..] = set else {
             panic!("the response has no element (0000,{wanted:04X})");

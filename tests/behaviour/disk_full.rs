@@ -1,0 +1,137 @@
+//! A disk that fills up: senders are asked to wait, nothing unsent goes, and it recovers by itself.
+
+use crate::harness::{
+    appliance::Hepar,
+    figures,
+    kept::{assert_kept_as_sent, instances},
+    modality::Modality,
+    pacs::Pacs,
+    phantoms::Series,
+    small_disk::SmallDisk,
+    wait_for,
+    wire::{
+        ASSOCIATE_AC, ASSOCIATE_RJ, CT_IMAGE_STORAGE, Context, EXPLICIT_VR_LITTLE_ENDIAN,
+        IMPLICIT_VR_LITTLE_ENDIAN, VERIFICATION, Wire,
+    },
+};
+
+/// The answer to a request with these contexts: accepted, or why not (PS3.8 table 9-21).
+fn asked(hepar: &Hepar, contexts: &[Context<'_>]) -> Result<(), [u8; 3]> {
+    let mut wire = Wire::connect(hepar.address());
+    let answer = wire
+        .request_association("RAW", "HEPAR", 16384, contexts)
+        .unwrap();
+    match answer.kind {
+        ASSOCIATE_AC => {
+            wire.release();
+            Ok(())
+        }
+        ASSOCIATE_RJ => Err(answer.body[1..4].try_into().unwrap()),
+        other => panic!("PDU {other} answers an association request"),
+    }
+}
+
+const STORING: [Context<'_>; 1] = [(1, CT_IMAGE_STORAGE, &[EXPLICIT_VR_LITTLE_ENDIAN])];
+const ECHOING: [Context<'_>; 1] = [(1, VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN])];
+
+/// Transient, by the presentation service, temporary congestion.
+const COME_AGAIN: [u8; 3] = [2, 3, 1];
+const OUT_OF_RESOURCES: u16 = 0xA700;
+
+/// The disk is emptied, and that is noticed.
+fn make_room(hepar: &Hepar, disk: &SmallDisk) {
+    disk.make_room();
+    wait_for("associations to be accepted again", || {
+        asked(hepar, &STORING).is_ok().then_some(())
+    });
+}
+
+#[test]
+fn a_full_disk_asks_senders_to_wait_keeps_what_is_unsent_and_recovers_by_itself() {
+    let Some(disk) = SmallDisk::of_megabytes(48) else {
+        // Then what remains is the same with an injected error, in the spool's own tests.
+        let injected = "a_full_disk_refuses_for_now_leaves_nothing_behind_and_recovers_by_itself";
+        return figures::report(
+            "disk-full",
+            &format!("no mount allowed here; see {injected}"),
+        );
+    };
+    let mut pacs = Pacs::pynetdicom(&[]);
+    let hepar = Hepar::setup()
+        .sending_to(&pacs)
+        .keeping_state_in(disk.path())
+        .start();
+    let push = |seed| {
+        let series = Series::small_abdomen(seed);
+        Modality::dcmsend(&[])
+            .send(hepar.address(), &series.files)
+            .expect_all(series.len());
+        series
+    };
+    let sent = push(1300);
+    hepar.wait_for_state(&sent.uid, "delivered");
+    pacs.stop();
+    let unsent = push(1301);
+    hepar.wait_for_state(&unsent.uid, "delivering");
+
+    // Above the high watermark (a twentieth of the disk): what is delivered goes, by itself.
+    let (short, reserve) = (disk.total() / 20, disk.total() / 40);
+    disk.leave_free(short.midpoint(reserve));
+    wait_for("the delivered series to be removed", || {
+        let kept = instances(disk.path()).len();
+        (kept == unsent.len()).then_some(())
+    });
+    assert_kept_as_sent(disk.path(), &unsent.files);
+
+    // Nothing is left that may go.
+    make_room(&hepar, &disk);
+    let mut running = Wire::associate(hepar.address());
+    disk.leave_free(short.midpoint(reserve));
+    wait_for("new associations to be refused", || {
+        (asked(&hepar, &STORING) == Err(COME_AGAIN)).then_some(())
+    });
+    assert_eq!(
+        asked(&hepar, &ECHOING),
+        Ok(()),
+        "an echo is always answered"
+    );
+    assert_eq!(hepar.get("/readyz").unwrap().status, 503);
+    let page = hepar.get("/").unwrap();
+    let words = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(words.contains("disk is full"), "{words}");
+    running.send_store(1, 1, "1.2.3.1", &[0; 5000]);
+    assert_eq!(running.receive_response(), Some((1, 0x0000)), "it goes on");
+    running.release();
+
+    // A series is caught in the middle of its work: neither its result nor the journal can be written.
+    make_room(&hepar, &disk);
+    let caught = push(1302);
+    let mut running = Wire::associate(hepar.address());
+    disk.leave_free(0);
+    let mut refused = 0;
+    for message in 1..=10 {
+        running.send_store(1, message, &format!("1.2.4.{message}"), &[0; 5000]);
+        let (_, status) = running.receive_response().unwrap();
+        assert_eq!(status, OUT_OF_RESOURCES, "not one byte is free");
+        refused += 1;
+    }
+    assert_kept_as_sent(disk.path(), unsent.files.iter().chain(&caught.files));
+    assert_eq!(hepar.series(&unsent.uid).unwrap()["state"], "delivering");
+
+    make_room(&hepar, &disk);
+    pacs.start();
+    for series in [unsent, caught, push(1303)] {
+        hepar.wait_for_state(&series.uid, "delivered");
+    }
+    assert_eq!(pacs.received().len(), 4);
+    let notices = hepar.status()["notices"].to_string();
+    assert!(!notices.contains("journal"), "{notices}");
+    figures::report(
+        "disk-full",
+        &format!(
+            "| file system of {} MiB filled to the last byte | {refused} C-STOREs answered 0xA700, \
+             0 acknowledged instances lost, 0 unsent results deleted | recovered by itself |",
+            disk.total() >> 20
+        ),
+    );
+}
