@@ -1,6 +1,6 @@
 //! What a certificate says: whose it is, and until when.
 
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 use std::{
     fmt,

@@ -14,10 +14,10 @@ use crate::harness::{
 };
 
 /// UID of a transfer syntax, the program that writes it, and that program's options.
-type Syntax = (&'static str, &'static str, &'static [&'static str]);
+pub type Syntax = (&'static str, &'static str, &'static [&'static str]);
 
 /// Transfer syntaxes that keep every bit.
-const LOSSLESS: [Syntax; 10] = [
+pub const LOSSLESS: [Syntax; 10] = [
     ("1.2.840.10008.1.2", "dcmconv", &["+ti"]),
     ("1.2.840.10008.1.2.1", "dcmconv", &["+te"]),
     ("1.2.840.10008.1.2.1.99", "dcmconv", &["+td"]),
@@ -31,7 +31,7 @@ const LOSSLESS: [Syntax; 10] = [
 ];
 
 /// Transfer syntaxes that change the pixels a little.
-const LOSSY: [Syntax; 4] = [
+pub const LOSSY: [Syntax; 4] = [
     ("1.2.840.10008.1.2.4.50", "dcmcjpeg", &["+eb", "+q", "100"]),
     ("1.2.840.10008.1.2.4.51", "dcmcjpeg", &["+ee", "+q", "100"]),
     ("1.2.840.10008.1.2.4.81", "dcmcjpls", &["+en", "+md", "2"]),
@@ -39,7 +39,7 @@ const LOSSY: [Syntax; 4] = [
 ];
 
 /// Writes `file` in another transfer syntax into `directory`, under the same name and UIDs.
-fn transcode(file: &Path, directory: &Path, (syntax, program, options): Syntax) -> PathBuf {
+pub fn transcode(file: &Path, directory: &Path, (syntax, program, options): Syntax) -> PathBuf {
     let out = directory.join(file.file_name().unwrap());
     let mut command = if program == "python" {
         let mut command = python("peers/transcode.py");
