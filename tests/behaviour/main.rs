@@ -38,10 +38,10 @@ mod disk_full;
 mod every_engine_agrees;
 /// Senders that break the rules are survived, and clean senders are served meanwhile.
 mod hostile_and_broken_senders;
-/// What a package installs is accepted by systemd, closed, and in step with the program.
-mod installing;
 /// Every file that a fuzzer found, and every seed it began with, goes through every door again.
 mod hostile_bytes;
+/// What a package installs is accepted by systemd, closed, and in step with the program.
+mod installing;
 /// A slice that comes late re-opens its series, and the result is issued again.
 mod late_slice;
 /// The mask lies where it was drawn, in every viewer, for every kind of series.
