@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     const PATIENCE: Duration = Duration::from_millis(300);
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn a_dispatcher_that_takes_nothing_is_stuck() {

@@ -79,7 +79,7 @@ impl Manager {
 fn ready_means_that_the_next_slice_is_kept_and_the_status_line_says_the_rest() {
     let mut manager = Manager::new();
     let address = own_address();
-    let mut hepar = manager.start(&address.to_string(), Duration::from_secs(120));
+    let mut hepar = manager.start(&address.to_string(), Duration::from_mins(2));
     manager.wait_for("READY=1", |line| line == "READY=1");
     let series = Series::three_slices(700);
     Modality::dcmsend(&[])
@@ -98,7 +98,7 @@ fn it_is_never_ready_when_it_cannot_receive() {
     let mut manager = Manager::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let mut hepar = manager.start(&address, Duration::from_secs(120));
+    let mut hepar = manager.start(&address, Duration::from_mins(2));
     assert_eq!(hepar.wait().code(), Some(74));
     assert_eq!(manager.count("READY=1"), 0, "{:?}", manager.heard);
 }
