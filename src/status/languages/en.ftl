@@ -134,6 +134,7 @@ delivery-waiting = Waiting
 delivery-delivered = Stored
 delivery-failed = Given up
 delivery-superseded = Replaced by a newer result
+delivery-declined = Not taken there
 kept-here = There is no destination: the result is kept here.
 about = About
 about-uid = Series Instance UID
@@ -188,6 +189,14 @@ gate-liver-side = The liver lies { $measured } mm to the patient's right of the 
 gate-liver-cut = { $outcome ->
         [pass] The liver was imaged whole
        *[other] The liver reaches the edge of what was imaged: its volume is a lower bound
+    }
+gate-contrast-phase = { $outcome ->
+        [pass] The liver is enhanced: { $measured } HU
+       *[other] The liver is not enhanced as in the portal venous phase ({ $measured } HU): tumours are harder to see
+    }
+gate-certainty = { $outcome ->
+        [pass] The model is as certain as on the livers it was tested on
+       *[other] The model is less certain of this liver than of those it was tested on
     }
 gate-lesion-share = Lesions are { $percent } % of the liver
 gate-lesion-count = Lesions: { $measured }

@@ -127,6 +127,7 @@ delivery-waiting = 等待中
 delivery-delivered = 已存储
 delivery-failed = 已放弃
 delivery-superseded = 已被新结果取代
+delivery-declined = 该目的地不接收
 kept-here = 没有配置目的地：结果保存在本机。
 about = 详情
 about-uid = 序列实例 UID
@@ -181,6 +182,14 @@ gate-liver-side = 肝脏位于图像中心偏患者右侧 { $measured } mm
 gate-liver-cut = { $outcome ->
         [pass] 肝脏完整成像
        *[other] 肝脏触及成像边缘：其体积为下限
+    }
+gate-contrast-phase = { $outcome ->
+        [pass] 肝脏有增强：{ $measured } HU
+       *[other] 肝脏未达门静脉期增强（{ $measured } HU）：肿瘤更难发现
+    }
+gate-certainty = { $outcome ->
+        [pass] 模型的确定程度与测试用肝脏相同
+       *[other] 模型对该肝脏的确定程度低于测试用肝脏
     }
 gate-lesion-share = 病灶占肝脏的 { $percent } %
 gate-lesion-count = 病灶数：{ $measured }
