@@ -59,6 +59,7 @@ pub mod series;
 pub mod spool;
 pub mod status;
 pub mod tls;
+pub mod update;
 pub mod volume;
 
 pub(crate) use chain::chain;

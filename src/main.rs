@@ -45,6 +45,8 @@ enum Command {
     CheckModel(commands::check_model::CheckModel),
     /// Install a model bundle, choose which one runs, go back to the one before.
     Model(commands::model::Model),
+    /// Exchange the whole system, and go back by itself if the new one is worse.
+    Update(commands::update::Update),
     /// Print the DICOM conformance statement.
     Conformance,
     /// Write the manual pages.
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         Command::User(user) => user.run(),
         Command::CheckModel(check) => check.run(),
         Command::Model(model) => model.run(),
+        Command::Update(update) => update.run(),
         Command::Conformance => commands::conformance::run(),
         Command::Man(man) => man.run(Cli::command()),
         Command::Completions(completions) => completions.run(Cli::command()),

@@ -19,6 +19,7 @@ pub mod phantom;
 pub mod provision;
 pub mod segment;
 pub mod serve;
+pub mod update;
 pub mod user;
 
 use std::{
