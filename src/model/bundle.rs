@@ -63,7 +63,7 @@ impl Bundle {
     /// The bundle the binary carries.
     pub fn embedded() -> Result<Self, BundleError> {
         let [manifest, files @ ..] = EMBEDDED;
-        Self::of(Contents {
+        Self::of(&Contents {
             manifest: manifest.to_vec(),
             signature: None,
             files: files.map(<[u8]>::to_vec),
@@ -73,11 +73,11 @@ impl Bundle {
 
     /// Reads and verifies the bundle in a directory, if it is by somebody who is trusted.
     pub fn load(directory: &Path, trust: &Trust) -> Result<Self, BundleError> {
-        Self::of(Contents::from_directory(directory, trust)?)
+        Self::of(&Contents::from_directory(directory, trust)?)
     }
 
     /// Finds the promises kept: every file has the hash that the manifest names.
-    pub fn of(contents: Contents) -> Result<Self, BundleError> {
+    pub fn of(contents: &Contents) -> Result<Self, BundleError> {
         let text = str::from_utf8(&contents.manifest).map_err(|_| BundleError::NotText)?;
         let manifest = Manifest::parse(text)?;
         for (file, bytes) in FILES.into_iter().zip(&contents.files) {
@@ -91,15 +91,15 @@ impl Bundle {
                 });
             }
         }
-        let [encoder, golden, head] = contents.files;
-        let golden = Golden::parse(&golden, &manifest.input, &manifest.output)?;
+        let [encoder, golden, head] = &contents.files;
+        let golden = Golden::parse(golden, &manifest.input, &manifest.output)?;
         Ok(Self {
             digest: sha256_hex(&contents.manifest),
             manifest,
-            encoder,
-            head,
+            encoder: encoder.clone(),
+            head: head.clone(),
             golden,
-            origin: contents.origin,
+            origin: contents.origin.clone(),
         })
     }
 }

@@ -48,7 +48,7 @@ pub enum ContentsError {
         found: String,
         expected: &'static str,
     },
-    #[error("ends before {0}")]
+    #[error("{0} is missing or cut short")]
     CutShort(&'static str),
 }
 

@@ -27,6 +27,14 @@ pub struct EngineFacts {
     pub origin: String,
 }
 
+impl EngineFacts {
+    /// Enough of the digest to tell bundles apart by eye.
+    #[must_use]
+    pub fn short_digest(&self) -> &str {
+        self.digest.get(..12).unwrap_or(&self.digest)
+    }
+}
+
 /// How a destination answered last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DestinationFacts {

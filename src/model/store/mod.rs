@@ -216,20 +216,16 @@ impl<D: Disk> Editor<D> {
         trust: &Trust,
     ) -> Result<(BundleId, Bundle), StoreError> {
         let id = id_of(&contents)?;
-        let path = self.store.path_of(&id);
+        // What is not whole does not reach the disk.
+        let new = Bundle::of(&contents)?;
         match self.store.load(&id, trust) {
-            Ok(there) => {
-                let new = Bundle::of(contents)?;
-                if there.digest == new.digest {
-                    return Ok((id, there));
-                }
-                return Err(StoreError::Different(id));
-            }
+            Ok(there) if there.digest == new.digest => return Ok((id, there)),
+            Ok(_) => return Err(StoreError::Different(id)),
             // Nothing there, or what an interrupted installation left.
-            Err(_) => self.write(&path, &contents)?,
+            Err(_) => self.write(&self.store.path_of(&id), &contents)?,
         }
-        drop(contents);
-        Ok((id.clone(), self.store.load(&id, trust)?))
+        let kept = self.store.load(&id, trust)?;
+        Ok((id, kept))
     }
 
     fn write(&self, path: &Path, contents: &Contents) -> Result<(), StoreError> {
