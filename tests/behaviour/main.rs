@@ -42,8 +42,12 @@ mod hostile_and_broken_senders;
 mod hostile_bytes;
 /// What a package installs is accepted by systemd, closed, and in step with the program.
 mod installing;
+/// A new model runs within seconds, can be sent back, and only comes from a trusted maker.
+mod installing_a_model;
 /// A slice that comes late re-opens its series, and the result is issued again.
 mod late_slice;
+/// The layer that builds the appliance's image agrees with the program.
+mod layer_for_yocto;
 /// The mask lies where it was drawn, in every viewer, for every kind of series.
 mod overlay_lands_on_the_lesion;
 /// A PACS that is down, full, picky or rude gets the result once, when it can take it.
@@ -76,5 +80,7 @@ mod transfer_syntaxes;
 mod two_scanners_at_once;
 /// What systemd is told: ready in time and not before, how it stands, alive, stopping.
 mod under_systemd;
+/// A new system proves itself, or the box goes back to the old one.
+mod updating_the_system;
 /// What cannot work is one clear line and an exit code.
 mod wrong_configuration;

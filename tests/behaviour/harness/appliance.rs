@@ -24,9 +24,17 @@ pub struct Setup {
     callers: String,
     status: String,
     state: Option<PathBuf>,
+    model: String,
 }
 
 impl Setup {
+    /// Bundles signed with this key may be installed.
+    #[must_use]
+    pub fn trusting(mut self, key: &str) -> Self {
+        writeln!(self.model, "trusted-keys = [\"{key}\"]").unwrap();
+        self
+    }
+
     /// Lines of the section `[status]`. What they name by `HOME` lies in [`Hepar::home`].
     #[must_use]
     pub fn status(mut self, lines: &str) -> Self {
@@ -116,6 +124,7 @@ impl Setup {
             callers,
             status,
             state,
+            model,
         } = self;
         let status = status.replace("HOME", &home.path().display().to_string());
         let state = state.unwrap_or_else(|| home.path().join("state"));
@@ -123,7 +132,7 @@ impl Setup {
             "[device]\nname = \"behaviour\"\nstate-dir = \"{}\"\n\n\
              [listener]\nae-title = \"HEPAR\"\naddress = \"{dicom}\"\n{listener}\n\
              [series]\nquiet-period = \"1s\"\n\n\
-             [model]\nengine = \"tract\"\n\n\
+             [model]\nengine = \"tract\"\n{model}\n\
              [status]\naddress = \"{page}\"\n{status}{callers}{destinations}",
             state.display()
         );
@@ -159,6 +168,7 @@ impl Hepar {
             callers: String::new(),
             status: String::new(),
             state: None,
+            model: String::new(),
         }
     }
 
