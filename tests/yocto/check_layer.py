@@ -1,0 +1,212 @@
+"""Reads yocto/meta-hepar with BitBake's own parser and holds it against the repository it is part of.
+
+It proves that the layer parses, that what it names is there, and that versions, licences, crates and units agree with
+the sources. It does not prove that anything builds, and knows nothing of the layers it depends on.
+
+Usage: check_layer.py [--mutant NAME] LAYER; a mutant is a copy of the layer with something wrong in it.
+"""
+
+import glob
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import tomllib
+import types
+from pathlib import Path
+
+from stub import build_folder
+
+# The parser imports its hash server client, which the wheel leaves out and parsing does not need.
+for _name in ("hashserv", "hashserv.client"):
+    sys.modules[_name] = types.ModuleType(_name)
+sys.modules["hashserv"].client = sys.modules["hashserv.client"]
+
+import bb.cookerdata  # noqa: E402
+import bb.fetch2  # noqa: E402
+import bb.parse  # noqa: E402
+
+FORBIDDEN_FEATURES = {
+    "allow-empty-password", "allow-root-login", "debug-tweaks", "empty-root-password", "package-management",
+    "post-install-logging", "serial-autologin-root", "ssh-server-dropbear", "ssh-server-openssh", "tools-debug",
+}
+MACHINES = {
+    "jetson-agx-orin-devkit", "jetson-orin-nano-devkit", "jetson-orin-nano-devkit-nvme", "p3768-0000-p3767-0000",
+    "p3768-0000-p3767-0001", "p3768-0000-p3767-0003", "p3768-0000-p3767-0004",
+}
+
+
+def parse(layer: Path, folder: Path, beside: list[str], local_conf: str = "") -> dict:
+    """Every recipe of the layer that is read when the layers `beside` are there, by name."""
+    build = build_folder(folder, layer, beside, local_conf)
+    os.chdir(build)
+    configuration = bb.cookerdata.CookerConfiguration()
+    configuration.env = {"PATH": os.environ["PATH"]}
+    builder = bb.cookerdata.CookerDataBuilder(configuration, worker=True)
+    builder.basedata.setVar("TOPDIR", str(build))
+    builder.parseBaseConfiguration(worker=True)
+    files = [file for pattern in builder.data.getVar("BBFILES").split() for file in sorted(glob.glob(pattern))]
+    appends = [file for file in files if file.endswith(".bbappend")]
+    recipes = {}
+    for file in files:
+        if file.endswith(".bb"):
+            recipe = builder.parseRecipe(file, [], "hepar")
+            recipes[recipe.getVar("PN")] = recipe
+    if appends:
+        [append] = appends
+        rauc = str(folder / "core/recipes-core/rauc/rauc-conf.bb")
+        recipes["rauc-conf"] = builder.parseRecipe(rauc, [append], "core")
+    recipes["distro"] = builder.data
+    return recipes
+
+
+def sources(recipe) -> list[str]:
+    return (recipe.getVar("SRC_URI") or "").split()
+
+
+def check_recipe(recipe, tree: Path) -> None:
+    """What holds for each of them."""
+    name = recipe.getVar("PN")
+    for source in sources(recipe):
+        fetch = bb.fetch2.FetchData(source, recipe)
+        if fetch.type == "file":
+            fetch.setup_localpath(recipe)
+            assert os.path.exists(fetch.localpath), f"{name}: {source} is not there"
+    licence = recipe.getVar("LICENSE")
+    crate = tomllib.loads((tree / "Cargo.toml").read_text())["package"]["license"]
+    model = tomllib.loads((tree / "models/liver-tumour/bundle.toml").read_text())["licence"]
+    expected = model if name.startswith("hepar-model-") else crate.replace(" OR ", " | ")
+    assert licence == expected, f"{name}: LICENSE is {licence}, the source says {expected}"
+    for text in (recipe.getVar("LIC_FILES_CHKSUM") or "").split():
+        check_licence_text(recipe, text, tree)
+    install = recipe.getVar("do_install") or ""
+    for file in re.findall(r"\$\{S\}/([\w./-]+)", install):
+        beside = [Path(path) / file for path in recipe.getVar("FILESPATH").split(":")]
+        there = [tree / file] if recipe.getVar("EXTERNALSRC") else beside
+        assert any(path.exists() for path in there), f"{name}: installs {file}, which is not there"
+    for unit in (recipe.getVar(f"SYSTEMD_SERVICE:{name}") or "").split():
+        assert unit in install, f"{name}: {unit} is enabled and not installed"
+
+
+def check_licence_text(recipe, text: str, tree: Path) -> None:
+    url, *parameters = text.removeprefix("file://").split(";")
+    parameters = dict(parameter.split("=") for parameter in parameters)
+    if url.startswith(recipe.getVar("COMMON_LICENSE_DIR")):
+        return
+    candidates = [tree / url, *(Path(path) / url for path in recipe.getVar("FILESPATH").split(":"))]
+    file = next(path for path in candidates if path.exists())
+    lines = file.read_bytes().splitlines(keepends=True)
+    first, last = int(parameters.get("beginline", 1)), int(parameters.get("endline", len(lines)))
+    found = hashlib.md5(b"".join(lines[first - 1:last])).hexdigest()
+    assert found == parameters["md5"], f"{recipe.getVar('PN')}: the licence text in {url} has md5 {found}"
+
+
+def check_crates(recipe, tree: Path) -> None:
+    """Exactly the crates of Cargo.lock are fetched, each with its checksum."""
+    packages = tomllib.loads((tree / "Cargo.lock").read_text())["package"]
+    locked = {f"crate://crates.io/{p['name']}/{p['version']}": p["checksum"] for p in packages if "source" in p}
+    assert len(locked) > 100
+    assert set(sources(recipe)) == set(locked), "the crates are not those of Cargo.lock"
+    for crate, checksum in locked.items():
+        name, version = crate.split("/")[-2:]
+        assert recipe.getVarFlag("SRC_URI", f"{name}-{version}.sha256sum") == checksum, crate
+
+
+def check_versions(recipes: dict, tree: Path) -> None:
+    crate = tomllib.loads((tree / "Cargo.toml").read_text())["package"]["version"]
+    model = tomllib.loads((tree / "models/liver-tumour/bundle.toml").read_text())["version"]
+    assert recipes["hepar"].getVar("PV") == crate, f"the crate is {crate}"
+    assert recipes["distro"].getVar("DISTRO_VERSION") == crate, f"the crate is {crate}"
+    assert recipes["hepar-model-liver-tumour"].getVar("PV") == model, f"the model is {model}"
+
+
+def check_images(recipes: dict) -> None:
+    for name in ("hepar-image", "hepar-image-jetson"):
+        image = recipes[name]
+        features = set(image.getVar("IMAGE_FEATURES").split())
+        assert "read-only-rootfs" in features and not features & FORBIDDEN_FEATURES, f"{name}: {features}"
+        installed = set(image.getVar("IMAGE_INSTALL").split())
+        assert {"hepar", "hepar-firewall"} <= installed, f"{name}: {installed}"
+    jetson = set(recipes["hepar-image-jetson"].getVar("IMAGE_INSTALL").split())
+    assert {"tensorrt-core", "onnxruntime", "tegra-nvpmodel", "tegra-redundant-boot-base", "hepar-update"} <= jetson
+    assert "tegra-redundant-boot" not in jetson, "its verifier would vouch for every system that starts"
+
+
+def check_slots(recipes: dict, layer: Path) -> None:
+    """Whatever RAUC is told about the box is what the bundle and the image say."""
+    text = (layer / "dynamic-layers/rauc/recipes-core/rauc/files/system.conf").read_text()
+    backend = re.search(r"^bootloader-custom-backend=(.*)$", text, re.MULTILINE).group(1)
+    installed = recipes["hepar-update"].getVar("do_install")
+    assert f"{recipes['hepar-update'].getVar('nonarch_libdir')}/hepar" in installed and backend.endswith("rauc-backend")
+    assert re.findall(r"^bootname=(.*)$", text, re.MULTILINE) == ["A", "B"]
+    compatible = recipes["hepar-bundle"].getVar("RAUC_BUNDLE_COMPATIBLE")
+    assert f"@COMPATIBLE@|{compatible}|" in recipes["rauc-conf"].getVar("do_install"), compatible
+    assert recipes["hepar-bundle"].getVar("RAUC_BUNDLE_FORMAT") == "verity"
+
+
+def check_fragments(layer: Path) -> None:
+    boards = sorted((layer / "conf/fragments/board").glob("*.conf"))
+    assert len(boards) >= 3
+    for file in boards:
+        data = bb.data.init()
+        data.setVar("BBPATH", str(layer))
+        bb.parse.handle(str(file), data, True)
+        for variable in ("BB_CONF_FRAGMENT_SUMMARY", "BB_CONF_FRAGMENT_DESCRIPTION", "NVPMODEL_CONFIG_DEFAULT"):
+            assert data.getVar(variable), f"{file.name}: no {variable}"
+        assert data.getVar("MACHINE") in MACHINES, f"{file.name}: {data.getVar('MACHINE')} is no machine of meta-tegra"
+
+
+def mutant(layer: Path, name: str, folder: Path) -> Path:
+    """A copy of the layer beside the same sources, with one thing wrong."""
+    tree = layer.parent.parent
+    for part in ("Cargo.toml", "LICENSE", "models", "systemd"):
+        (folder / part).symlink_to(tree / part)
+    shutil.copy(tree / "Cargo.lock", folder / "Cargo.lock")
+    copy = folder / "yocto/meta-hepar"
+    shutil.copytree(layer, copy)
+    match name:
+        case "series":
+            _replace(copy / "conf/layer.conf", '_hepar = "wrynose"', '_hepar = "scarthgap"')
+        case "file":
+            (copy / "recipes-hepar/hepar-firewall/files/hepar.nft").unlink()
+        case "crate":
+            _replace(copy / "classes-recipe/cargo_lock_crates.bbclass", "split(\"[[package]]\")[1:]", "split(\"[[package]]\")[9:]")
+    return copy
+
+
+def _replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text, f"{file} has no {old}"
+    file.write_text(text.replace(old, new))
+
+
+def main() -> None:
+    *options, layer = sys.argv[1:]
+    layer = Path(layer).resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        if options:
+            (folder / "mutant").mkdir()
+            layer = mutant(layer, options[1], folder / "mutant")
+        tree = layer.parent.parent
+        signature = folder / "bundle.toml.minisig"
+        signature.write_text("a signature\n")
+        local_conf = f'HEPAR_MODEL_SIGNATURE = "{signature}"\n'
+        plain = parse(layer, folder / "plain", [], local_conf)
+        assert not [name for name in plain if "jetson" in name or "bundle" in name], "needs layers that are not there"
+        recipes = parse(layer, folder / "jetson", ["tegra", "rauc"], local_conf)
+        for name, recipe in recipes.items():
+            if name not in ("distro", "rauc-conf"):
+                check_recipe(recipe, tree)
+        check_crates(recipes["hepar"], tree)
+        check_versions(recipes, tree)
+        check_images(recipes)
+        check_slots(recipes, layer)
+        check_fragments(layer)
+        print(f"{len(plain) - 1} recipes without a board's layers, {len(recipes) - 1} with them")
+
+
+if __name__ == "__main__":
+    main()

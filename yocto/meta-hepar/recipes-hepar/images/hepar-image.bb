@@ -1,0 +1,1 @@
+require hepar-image.inc
