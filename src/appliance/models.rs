@@ -47,6 +47,7 @@ impl Models {
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut models = self;
         loop {
+            let (inbox, idle) = (models.inbox.clone(), models.running.is_none());
             // Loading and checking takes seconds; never on the async runtime.
             let looked = tokio::task::spawn_blocking(move || {
                 models.look();
@@ -54,6 +55,13 @@ impl Models {
             });
             match looked.await {
                 Ok(back) => models = back,
+                Err(_) if idle => {
+                    let crashed = Err("the model crashed while it was loaded".to_owned());
+                    // Nobody listens only while stopping.
+                    let _ = inbox.send(Message::Engine(crashed)).await;
+                    return;
+                }
+                // The panic has been reported by its thread; what runs goes on.
                 Err(_) => return,
             }
             tokio::select! {
