@@ -199,12 +199,12 @@ impl Site {
         }
     }
 
-    /// The service has told systemd that it can receive and keep, and its self-test passes. Both run
-    /// as the service's user and under its limits, as they will run from then on.
+    /// The service has told systemd that it can receive and keep, and the unit that tries the
+    /// pipeline on a phantom ends well. Both run as the service's user, as they will from then on.
     fn self_test() -> Result<(), String> {
         for (verb, unit) in [
             ("is-active", "hepar.service"),
-            ("restart", "hepar-selftest.service"),
+            ("restart", "hepar-update-examine.service"),
         ] {
             let output = Command::new("systemctl").args([verb, unit]).output();
             let output = output.map_err(|error| format!("cannot run systemctl: {error}"))?;

@@ -14,7 +14,7 @@ EXTERNALSRC = "${HEPAR_TREE}"
 EXTERNALSRC_BUILD = "${WORKDIR}/build"
 CARGO_LOCK = "${EXTERNALSRC}/Cargo.lock"
 
-SYSTEMD_SERVICE:${PN} = "hepar.service hepar-selftest.service"
+SYSTEMD_SERVICE:${PN} = "hepar.service"
 
 USERADD_PACKAGES = "${PN}"
 USERADD_PARAM:${PN} = "--system --user-group --home-dir ${localstatedir}/lib/hepar --no-create-home --shell /sbin/nologin hepar"
@@ -22,7 +22,6 @@ USERADD_PARAM:${PN} = "--system --user-group --home-dir ${localstatedir}/lib/hep
 do_install:append() {
     install -d ${D}${systemd_system_unitdir}
     install -m 0644 ${S}/systemd/hepar.service ${D}${systemd_system_unitdir}
-    install -m 0644 ${S}/systemd/hepar-selftest.service ${D}${systemd_system_unitdir}
 }
 
 RDEPENDS:${PN} = "hepar-config"

@@ -12,6 +12,7 @@ inherit allarch systemd
 SRC_URI = "\
     file://rauc-backend \
     file://hepar-update-confirm.service \
+    file://hepar-update-examine.service \
 "
 S = "${UNPACKDIR}"
 
@@ -21,6 +22,7 @@ do_install() {
     install -d ${D}${nonarch_libdir}/hepar ${D}${systemd_system_unitdir}
     install -m 0755 ${S}/rauc-backend ${D}${nonarch_libdir}/hepar
     install -m 0644 ${S}/hepar-update-confirm.service ${D}${systemd_system_unitdir}
+    install -m 0644 ${S}/hepar-update-examine.service ${D}${systemd_system_unitdir}
     # RAUC's own unit would vouch for a system before it was examined.
     ln -sf /dev/null ${D}${systemd_system_unitdir}/rauc-mark-good.service
 }
