@@ -81,8 +81,8 @@ def check_recipe(recipe, tree: Path) -> None:
     assert licence == expected, f"{name}: LICENSE is {licence}, the source says {expected}"
     for text in (recipe.getVar("LIC_FILES_CHKSUM") or "").split():
         check_licence_text(recipe, text, tree)
-    install = recipe.getVar("do_install") or ""
-    for file in re.findall(r"\$\{S\}/([\w./-]+)", install):
+    install = recipe.getVar("do_install", False) or ""
+    for file in re.findall(r"\$\{S\}/([\w./@-]+)", install):
         beside = [Path(path) / file for path in recipe.getVar("FILESPATH").split(":")]
         there = [tree / file] if recipe.getVar("EXTERNALSRC") else beside
         assert any(path.exists() for path in there), f"{name}: installs {file}, which is not there"
@@ -146,6 +146,15 @@ def check_slots(recipes: dict, layer: Path) -> None:
     assert recipes["hepar-bundle"].getVar("RAUC_BUNDLE_FORMAT") == "verity"
 
 
+def check_configuration(recipe, tree: Path) -> None:
+    """The lines that the recipe rewrites are in the file that it rewrites."""
+    text = (tree / "src/provision/hepar.toml").read_text()
+    patterns = re.findall(r's\|(\^[^|]*)\|', recipe.getVar("do_install"))
+    assert len(patterns) == 2
+    for pattern in patterns:
+        assert re.search(pattern, text, re.MULTILINE), f"hepar.toml has no line {pattern}"
+
+
 def check_fragments(layer: Path) -> None:
     boards = sorted((layer / "conf/fragments/board").glob("*.conf"))
     assert len(boards) >= 3
@@ -161,7 +170,7 @@ def check_fragments(layer: Path) -> None:
 def mutant(layer: Path, name: str, folder: Path) -> Path:
     """A copy of the layer beside the same sources, with one thing wrong."""
     tree = layer.parent.parent
-    for part in ("Cargo.toml", "LICENSE", "models", "systemd"):
+    for part in ("Cargo.toml", "LICENSE", "models", "src", "systemd"):
         (folder / part).symlink_to(tree / part)
     shutil.copy(tree / "Cargo.lock", folder / "Cargo.lock")
     copy = folder / "yocto/meta-hepar"
@@ -204,6 +213,7 @@ def main() -> None:
         check_versions(recipes, tree)
         check_images(recipes)
         check_slots(recipes, layer)
+        check_configuration(recipes["hepar-config"], tree)
         check_fragments(layer)
         print(f"{len(plain) - 1} recipes without a board's layers, {len(recipes) - 1} with them")
 

@@ -4,11 +4,14 @@ SECTION = "medical"
 CVE_PRODUCT = "hepar-config"
 
 LICENSE = "Apache-2.0 | MIT"
-LIC_FILES_CHKSUM = "file://hepar.toml;beginline=1;endline=2;md5=7fc27b15afdb6f0e5c85152e42f7346f"
+LIC_FILES_CHKSUM = "file://LICENSE;md5=b84289a161e35516fcc9f9cb603b4515"
 
 inherit allarch systemd
 
+# The configuration is the one that the program itself writes at a first start.
+FILESEXTRAPATHS:prepend := "${HEPAR_TREE}:${HEPAR_TREE}/src/provision:"
 SRC_URI = "\
+    file://LICENSE \
     file://hepar.toml \
     file://var-lib-hepar.mount \
     file://10-hepar.conf \
@@ -30,9 +33,8 @@ do_install() {
     for key in ${HEPAR_TRUSTED_KEYS}; do
         keys="$keys\"$key\", "
     done
-    if [ -n "$keys" ]; then
-        sed -i "s|^# trusted-keys = .*|trusted-keys = [$keys]|" ${D}${sysconfdir}/hepar/hepar.toml
-    fi
+    sed -i -e "s|^#state-dir = .*|state-dir = \"${localstatedir}/lib/hepar\"|" \
+        -e "s|^#trusted-keys = .*|trusted-keys = [$keys]|" ${D}${sysconfdir}/hepar/hepar.toml
 }
 
 CONFFILES:${PN} = "${sysconfdir}/hepar/hepar.toml"

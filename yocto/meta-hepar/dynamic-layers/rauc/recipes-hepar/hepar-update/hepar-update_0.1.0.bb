@@ -13,6 +13,9 @@ SRC_URI = "\
     file://rauc-backend \
     file://hepar-update-confirm.service \
     file://hepar-update-examine.service \
+    file://hepar-stick@.service \
+    file://90-hepar-stick.rules \
+    file://stick \
 "
 S = "${UNPACKDIR}"
 
@@ -23,9 +26,13 @@ do_install() {
     install -m 0755 ${S}/rauc-backend ${D}${nonarch_libdir}/hepar
     install -m 0644 ${S}/hepar-update-confirm.service ${D}${systemd_system_unitdir}
     install -m 0644 ${S}/hepar-update-examine.service ${D}${systemd_system_unitdir}
+    install -m 0755 ${S}/stick ${D}${nonarch_libdir}/hepar
+    install -m 0644 ${S}/hepar-stick@.service ${D}${systemd_system_unitdir}
+    install -d ${D}${nonarch_base_libdir}/udev/rules.d
+    install -m 0644 ${S}/90-hepar-stick.rules ${D}${nonarch_base_libdir}/udev/rules.d
     # RAUC's own unit would vouch for a system before it was examined.
     ln -sf /dev/null ${D}${systemd_system_unitdir}/rauc-mark-good.service
 }
 
-FILES:${PN} += "${nonarch_libdir}/hepar ${systemd_system_unitdir}"
+FILES:${PN} += "${nonarch_libdir}/hepar ${nonarch_base_libdir}/udev ${systemd_system_unitdir}"
 RDEPENDS:${PN} = "hepar rauc"
