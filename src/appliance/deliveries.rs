@@ -11,6 +11,8 @@ use rand::SeedableRng;
 
 use crate::{
     deliver::{self, DeliverError, Destination, Outgoing},
+    dicom::{Uid, sop_class},
+    encode::ObjectKind,
     spool::journal::{DeliveryRecord, Journal, JournalError},
     status::{FactsBoard, metric_names},
 };
@@ -103,6 +105,11 @@ impl Deliverer {
                 metrics::counter!(metric_names::DELIVERED, "destination" => name.clone())
                     .increment(1);
             }
+            Err(DeliverError::NoPresentationContext { reason, .. })
+                if accompanies(&delivery.object_sop_class) =>
+            {
+                self.declined(delivery, reason, now)?;
+            }
             Err(error) => {
                 let pause = deliver::backoff(delivery.attempts + 1, rng);
                 let words = error.to_string();
@@ -130,4 +137,30 @@ impl Deliverer {
         }
         Ok(())
     }
+
+    /// The destination works and has the segmentation or will; it takes no objects of this class.
+    fn declined(
+        &self,
+        delivery: &DeliveryRecord,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        let name = &self.destination.name;
+        let class = sop_class::name(&delivery.object_sop_class);
+        let words = format!("{name} takes no {class}: {reason}");
+        self.journal
+            .delivery_declined(&delivery.object, name, &words, now)?;
+        tracing::warn!(series = %delivery.series, destination = name, class, reason, "not accepted, and not sent again");
+        self.facts.pin(|facts| {
+            let facts = facts.destinations.entry(name.clone()).or_default();
+            facts.declines.insert(words);
+        });
+        Ok(())
+    }
+}
+
+/// What comes beside the segmentation. A PACS that does not take it has the result all the same;
+/// one that does not take the segmentation has nothing, and somebody must configure it.
+fn accompanies(sop_class: &Uid) -> bool {
+    !matches!(ObjectKind::of(sop_class), Some(ObjectKind::Seg) | None)
 }

@@ -8,8 +8,12 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use crate::{
+    chain,
     dicom::{Remedy, Uid},
-    encode::{self, EncodeError, EncodedObject, Equipment, SegInput},
+    encode::{
+        self, CaptureInput, EncodeError, EncodedObject, Equipment, ObjectKind, ReportInput,
+        SegInput,
+    },
     engine::{EngineInfo, Placement},
     mask::{
         self, Examination, Findings, Gate, HuHistogram, Labels, OrganSample, Outcome,
@@ -17,7 +21,7 @@ use crate::{
     },
     model::{Bundle, Postprocess},
     series::InstanceHeader,
-    volume::{self, GeometryError, Stack},
+    volume::{self, GeometryError, HuSlice, Stack},
 };
 
 /// A slice that has been through the network: class probabilities, and where they lie on the
@@ -45,6 +49,8 @@ pub struct Complete<'a> {
     pub bundle: &'a Bundle,
     pub engine: &'a EngineInfo,
     pub equipment: &'a Equipment,
+    /// Reads a frame of an instance once more, for the picture.
+    pub frame: &'a dyn Fn(&Uid, usize) -> Option<HuSlice>,
     /// Counts the results of this series, from 1.
     pub revision: u32,
     pub now: Zoned,
@@ -85,7 +91,31 @@ pub struct Finished {
     pub stack: Stack,
     pub labels: Labels,
     pub seg: EncodedObject,
+    pub report: EncodedObject,
+    /// `None` where nothing was found that could be shown.
+    pub picture: Option<Picture>,
     pub json: ResultJson,
+}
+
+/// The slice that shows most, with its contours.
+pub struct Picture {
+    /// For the page.
+    pub png: Vec<u8>,
+    /// For a PACS.
+    pub capture: EncodedObject,
+}
+
+impl Finished {
+    /// What was made, by kind; the segmentation first.
+    pub fn objects(&self) -> impl Iterator<Item = (ObjectKind, &EncodedObject)> {
+        let picture = self.picture.as_ref();
+        [
+            (ObjectKind::Seg, &self.seg),
+            (ObjectKind::Report, &self.report),
+        ]
+        .into_iter()
+        .chain(picture.map(|picture| (ObjectKind::Preview, &picture.capture)))
+    }
 }
 
 /// Why a complete series has no result.
@@ -180,7 +210,7 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
         },
         &manifest.gates,
     );
-    let seg = encode::segmentation(&SegInput {
+    let source = SegInput {
         template: complete.template,
         headers: &readable,
         stack: &stack,
@@ -195,14 +225,23 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
         configuration_digest: CONFIGURATION_DIGEST,
         revision: complete.revision,
         now: &complete.now,
+    };
+    let seg = encode::segmentation(&source)?;
+    let geometry: Vec<String> = stack.findings.iter().map(ToString::to_string).collect();
+    let report = encode::report(&ReportInput {
+        source: &source,
+        segmentation: &seg,
+        findings: &findings,
+        remarks: &remarks(&gates, &geometry),
     })?;
+    let picture = picture(&source, complete.frame);
     let json = ResultJson {
         findings,
         n_slices: stack.order.len(),
         spacing: stack.geometry.spacing_mm(),
         verdict: mask::verdict(&gates),
         gates,
-        geometry: stack.findings.iter().map(ToString::to_string).collect(),
+        geometry,
         unreadable,
         engine: complete.engine.clone(),
         model: ModelName {
@@ -218,7 +257,40 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
         stack,
         labels,
         seg,
+        report,
+        picture,
         json,
+    })
+}
+
+/// What a reader of the numbers should know: what is odd about the series.
+fn remarks(gates: &[Gate], geometry: &[String]) -> Vec<String> {
+    let doubtful = gates.iter().filter(|gate| gate.outcome != Outcome::Pass);
+    let words = doubtful.map(|gate| gate.words.clone());
+    words.chain(geometry.iter().cloned()).collect()
+}
+
+/// A result does not fail for want of a picture.
+fn picture(
+    source: &SegInput<'_>,
+    frame: &dyn Fn(&Uid, usize) -> Option<HuSlice>,
+) -> Option<Picture> {
+    let shown = encode::slice_to_show(&source.labels.slices)?;
+    let place = source.stack.order.get(shown)?;
+    let slice = &frame(&place.sop_instance, place.frame)?;
+    let png = encode::preview(slice, source.labels.slices.get(shown)?).ok()?;
+    let input = CaptureInput {
+        source,
+        shown,
+        slice,
+    };
+    let capture = encode::capture(&input);
+    let capture = capture.inspect_err(|error| {
+        tracing::warn!(error = chain(error), "no picture of a result");
+    });
+    Some(Picture {
+        png,
+        capture: capture.ok()?,
     })
 }
 

@@ -7,7 +7,6 @@ use std::{
     time::Instant,
 };
 
-use dicom_dictionary_std::uids;
 use jiff::{Timestamp, Zoned};
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::task::TaskTracker;
@@ -20,15 +19,15 @@ use super::{
 };
 use crate::{
     config::Config,
-    dicom::{Remedy, Uid},
-    encode::{self, Equipment},
+    dicom::{AeTitle, Remedy, Uid},
+    encode::{Equipment, ObjectKind},
     series::InstanceHeader,
     spool::{
         Spool, SpoolError,
-        journal::{Journal, JournalError, ResultObject, SeriesState},
+        journal::{Addressed, Journal, JournalError, ResultObject, SeriesState},
     },
     status::metric_names,
-    volume::FrameSource,
+    volume::{FrameSource, HuSlice},
 };
 
 pub(super) struct Results {
@@ -129,13 +128,15 @@ impl Results {
             bundle: &engine.bundle,
             engine: engine.workers.info(),
             equipment: &self.equipment,
+            frame: &|instance, frame| self.frame(headers, instance, frame),
             revision: record.revision,
             now: Zoned::now(),
         })?;
         let name = |extension: &str| format!("{series}.{}.{extension}", record.revision);
         let mut json = serde_json::to_value(&finished.json).unwrap_or_default();
-        if let Some(png) = self.preview(headers, &finished) {
-            self.spool.write_result(&name("preview.png"), &png)?;
+        if let Some(picture) = &finished.picture {
+            self.spool
+                .write_result(&name("preview.png"), &picture.png)?;
         }
         if let Some(reason) = finished.json.refusal() {
             let file = format!("{json:#}\n");
@@ -147,22 +148,14 @@ impl Results {
             tracing::info!(%series, status = %SeriesState::Refused, slices = finished.json.n_slices, reason, "refused");
             return Ok(SeriesState::Refused);
         }
-        let path = self
-            .spool
-            .write_result(&name("seg.dcm"), &finished.seg.bytes)?;
+        let objects = self.keep(&finished, &record.calling_ae, name)?;
         let waited = last_durable.elapsed();
         json["seconds_to_seg"] = waited.as_secs_f64().into();
         json["made_at"] = Timestamp::now().to_string().into();
         self.spool
             .write_result(&name("result.json"), format!("{json:#}\n").as_bytes())?;
-        let object = ResultObject {
-            sop_instance: finished.seg.sop_instance.clone(),
-            sop_class: Uid::parse(uids::SEGMENTATION_STORAGE).expect("a valid UID"),
-            path,
-        };
-        let destinations = self.config.destinations_for(&record.calling_ae);
         self.journal
-            .record_result(series, &json, &[object], &destinations, Timestamp::now())?;
+            .record_result(series, &json, &objects, Timestamp::now())?;
         metrics::histogram!(metric_names::LAST_SLICE_TO_SEG).record(waited);
         tracing::info!(
             %series,
@@ -180,18 +173,39 @@ impl Results {
 }
 
 impl Results {
-    /// The picture for the page; a result does not fail for want of one.
-    fn preview(&self, headers: &[InstanceHeader], finished: &Finished) -> Option<Vec<u8>> {
-        let shown = encode::slice_to_show(&finished.labels.slices)?;
-        let place = &finished.stack.order[shown];
-        let header = headers
-            .iter()
-            .find(|h| h.sop_instance == place.sop_instance)?;
-        let file = self.spool.read(&header.sop_instance).ok()?;
-        let slice = FrameSource::open(&file, header)
-            .ok()?
-            .frame(place.frame)
-            .ok()?;
-        encode::preview(&slice, &finished.labels.slices[shown]).ok()
+    /// Makes the objects durable and says where each is to go. The segmentation is kept whoever
+    /// wants it, for the page; what else nobody wants is not kept.
+    fn keep(
+        &self,
+        finished: &Finished,
+        calling_ae: &AeTitle,
+        name: impl Fn(&str) -> String,
+    ) -> Result<Vec<Addressed>, SpoolError> {
+        let mut kept = Vec::new();
+        for (kind, object) in finished.objects() {
+            let destinations = self.config.destinations_for(calling_ae, kind);
+            if kind != ObjectKind::Seg && destinations.is_empty() {
+                continue;
+            }
+            let path = self
+                .spool
+                .write_result(&name(&format!("{}.dcm", kind.as_str())), &object.bytes)?;
+            kept.push(Addressed {
+                object: ResultObject {
+                    sop_instance: object.sop_instance.clone(),
+                    sop_class: object.sop_class.clone(),
+                    path,
+                },
+                destinations,
+            });
+        }
+        Ok(kept)
+    }
+
+    /// A frame of an instance that is kept.
+    fn frame(&self, headers: &[InstanceHeader], instance: &Uid, frame: usize) -> Option<HuSlice> {
+        let header = headers.iter().find(|h| h.sop_instance == *instance)?;
+        let file = self.spool.read(instance).ok()?;
+        FrameSource::open(&file, header).ok()?.frame(frame).ok()
     }
 }

@@ -15,6 +15,7 @@ use hepar::{
     mask::{Maps, map_slice},
     model::{Bundle, Trust},
     series::{Eligibility, InstanceHeader, judge, too_few},
+    volume::{FrameSource, HuSlice},
 };
 
 use super::{Failure, OrFail, files_below, named};
@@ -23,7 +24,7 @@ use super::{Failure, OrFail, files_below, named};
 pub struct Segment {
     /// DICOM files of one study, in any order and any depth; other files are passed over.
     pub(super) dir: PathBuf,
-    /// Where seg.dcm, labels.npy and result.json go.
+    /// Where seg.dcm, report.dcm, preview.dcm, labels.npy and result.json go.
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
     /// The series to segment, where the directory holds several.
@@ -81,6 +82,7 @@ impl Segment {
             bundle: &bundle,
             engine: workers.info(),
             equipment: &appliance::equipment(&self.out),
+            frame: &|instance, frame| read_frame(&instances, instance, frame),
             revision: 1,
             now: jiff::Zoned::now(),
         })
@@ -100,7 +102,9 @@ impl Segment {
             std::fs::write(&path, bytes)
                 .or_fail(Failure::IO, format!("cannot write {}", path.display()))
         };
-        write("seg.dcm", &finished.seg.bytes)?;
+        for (kind, object) in finished.objects() {
+            write(&format!("{}.dcm", kind.as_str()), &object.bytes)?;
+        }
         self.write_volume("labels.npy", &finished.labels.slices)?;
         if self.maps {
             let maps: Vec<Maps> = finished
@@ -192,6 +196,13 @@ impl Segment {
         let problem = format!("{}: {problem}", self.dir.display());
         Err(Failure::new(Failure::USAGE, anyhow::anyhow!(problem)))
     }
+}
+
+fn read_frame(instances: &Files, instance: &Uid, frame: usize) -> Option<HuSlice> {
+    let (header, file) = instances
+        .iter()
+        .find(|(h, _)| h.sop_instance == *instance)?;
+    FrameSource::open(file, header).ok()?.frame(frame).ok()
 }
 
 type Encoded = HashMap<(Uid, usize), Arc<appliance::EncodedSlice>>;

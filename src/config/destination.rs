@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use crate::dicom::AeTitle;
+pub use crate::encode::ObjectKind;
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -12,18 +13,6 @@ pub struct Destination {
     pub address: String,
     #[serde(default = "only_seg")]
     pub objects: Vec<ObjectKind>,
-}
-
-/// What can be sent to a destination.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ObjectKind {
-    /// DICOM Segmentation.
-    Seg,
-    /// TID 1500 measurement report.
-    Report,
-    /// Secondary capture with burnt-in contours.
-    Preview,
 }
 
 fn only_seg() -> Vec<ObjectKind> {
@@ -47,11 +36,8 @@ impl Destination {
                 address: self.address.clone(),
             });
         }
-        if let Some(&object) = self.objects.iter().find(|o| **o != ObjectKind::Seg) {
-            return Err(Problem::NotBuilt {
-                destination: name.clone(),
-                object,
-            });
+        if self.objects.is_empty() {
+            return Err(Problem::WantsNothing(name.clone()));
         }
         Ok(())
     }

@@ -102,14 +102,18 @@ impl Config {
             .unwrap_or_else(|| PathBuf::from("hepar-state"))
     }
 
-    /// Names of the destinations that results of this caller's series go to.
+    /// Names of the destinations that objects of this kind go to, made from this caller's series.
     #[must_use]
-    pub fn destinations_for(&self, calling_ae: &AeTitle) -> Vec<String> {
+    pub fn destinations_for(&self, calling_ae: &AeTitle, kind: ObjectKind) -> Vec<String> {
         let rule = self.callers.iter().find(|c| c.ae_title == *calling_ae);
-        match rule.and_then(|caller| caller.destinations.clone()) {
-            Some(names) => names,
-            None => self.destinations.iter().map(|d| d.name.clone()).collect(),
-        }
+        let only = rule.and_then(|caller| caller.destinations.as_ref());
+        let wanting = self.destinations.iter().filter(|destination| {
+            destination.objects.contains(&kind)
+                && only.is_none_or(|names| names.contains(&destination.name))
+        });
+        wanting
+            .map(|destination| destination.name.clone())
+            .collect()
     }
 }
 
@@ -166,7 +170,8 @@ mod tests {
         )
         .unwrap();
         let ct1 = AeTitle::parse("CT1").unwrap();
-        assert_eq!(config.destinations_for(&ct1), ["pacs"]);
+        assert_eq!(config.destinations_for(&ct1, ObjectKind::Seg), ["pacs"]);
+        assert!(config.destinations_for(&ct1, ObjectKind::Report).is_empty());
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::ObjectKind;
 use crate::dicom::AeTitle;
 
 /// Why a configuration cannot be used. Shown as one line; a person must edit the file.
@@ -43,10 +42,7 @@ pub enum Problem {
     HalfAnIdentity,
     PatientsForAnybody,
     NoTimeToWork,
-    NotBuilt {
-        destination: String,
-        object: ObjectKind,
-    },
+    WantsNothing(String),
 }
 
 impl fmt::Display for Problem {
@@ -86,13 +82,12 @@ impl fmt::Display for Problem {
             Self::NoTimeToWork => {
                 f.write_str("status.idle-logout and status.longest-login must be longer than 0")
             }
-            Self::NotBuilt {
-                destination,
-                object,
-            } => write!(
-                f,
-                "destination {destination:?} asks for {object:?} objects, which this version does not make"
-            ),
+            Self::WantsNothing(destination) => {
+                write!(
+                    f,
+                    "destination {destination:?} has no objects; it would be sent nothing"
+                )
+            }
         }
     }
 }

@@ -14,8 +14,9 @@ use crate::{
     dicom::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME},
     encode::EncodeError,
     phantom, series,
-    volume::GeometryError,
+    volume::{self, GeometryError},
 };
+pub use objects::examples;
 use table::Table;
 
 /// Why the example objects that section 8 lists could not be made: a bug, since their source is
@@ -32,6 +33,8 @@ pub enum ConformanceError {
     Geometry(#[from] GeometryError),
     #[error("the bundle inside the binary cannot be used")]
     Bundle(#[from] crate::model::BundleError),
+    #[error("the phantom cannot be decoded")]
+    Decode(#[from] volume::DecodeError),
     #[error("a result of the phantom cannot be made")]
     Encode(#[from] EncodeError),
     #[error("a result of the phantom cannot be read back")]
@@ -81,7 +84,7 @@ not verified by a physician and are not for diagnosis.
 | Verification | yes | yes |
 | Storage of CT images | no | yes, and segmented |
 | Storage of other classes | no | yes, kept and not read further |
-| Storage of Segmentation | yes | as any other class |
+| Storage of Segmentation, Comprehensive 3D SR, Secondary Capture | yes | as any other class |
 | Query/Retrieve, Worklist, MPPS, Print, Media | no | no |
 "
     )

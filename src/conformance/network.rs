@@ -13,6 +13,7 @@ use crate::{
         sop_class::{self, SEGMENTED, STANDARD_STORAGE_ARCS},
         transfer_syntax::DECODABLE,
     },
+    encode::ObjectKind,
 };
 
 pub(super) fn sop_classes() -> String {
@@ -26,8 +27,9 @@ pub(super) fn sop_classes() -> String {
         "every class outside `1.2.840.10008.`".to_owned(),
         String::new(),
     ]];
-    let sent =
-        [uids::VERIFICATION, uids::SEGMENTATION_STORAGE].map(|uid| [class(uid), uid.to_owned()]);
+    let objects = ObjectKind::ALL.map(ObjectKind::sop_class);
+    let sent = [uids::VERIFICATION].into_iter().chain(objects);
+    let sent = sent.map(|uid| [class(uid), uid.to_owned()]);
     let titles = ["SOP class", "UID"];
     let (echoed, images, kept, sent) = (
         Table::new(titles).rows(verification),
@@ -53,7 +55,9 @@ be retrieved; they are deleted by the retention rule of the configuration.
 
 ### 2.2 As SCU
 
-{sent}"
+{sent}
+A destination is sent segmentations, and the other objects where its configuration asks for them.
+"
     )
 }
 
@@ -191,7 +195,9 @@ not understood is answered and the association goes on.
 ### 5.2 Storage as SCU
 
 {heard}
-What was not delivered is shown on the page with the destination's own words, and is tried again
+A destination that takes no reports or no pictures, although it is configured to get them, is not
+asked again: it has the segmentation, and the page says what it does not take. Whatever else was not
+delivered is shown on the page with the destination's own words, and is tried again
 with growing pauses, 5 seconds at first and at most 10 minutes, until the destination has it.
 "
     )

@@ -7,24 +7,25 @@ use dicom_core::{
     dictionary::{DataDictionary, DataDictionaryEntry},
 };
 use dicom_dictionary_std::StandardDataDictionary;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 use ndarray::Axis;
 
 use super::{ConformanceError, table::Table};
 use crate::{
     appliance::CONFIGURATION_DIGEST,
-    encode::{self, COPIED, EncodedObject, Equipment, ReportInput, SegInput},
+    encode::{self, COPIED, CaptureInput, EncodedObject, Equipment, ReportInput, SegInput},
     mask::{self, Labels},
     model::Bundle,
     phantom::{self, PhantomSpec},
     series::InstanceHeader,
-    volume,
+    volume::{self, FrameSource},
 };
 
 pub(super) fn definitions() -> Result<String, ConformanceError> {
-    let examples = Examples::new()?;
+    let examples = Examples::new(&Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC))?;
     let segmentation = attributes(&examples.segmentation, &examples.image)?;
     let report = attributes(&examples.report, &examples.image)?;
+    let picture = attributes(&examples.picture, &examples.image)?;
     let repeated: Vec<String> = COPIED.iter().map(|tag| named(*tag)).collect();
     Ok(format!(
         "## 8. Objects
@@ -45,16 +46,29 @@ slice that comes late gives another instance, in the same series, with a higher 
 ### 8.2 Measurement report
 
 Comprehensive 3D SR IOD after TID 1500 (PS3.16), with a TID 1411 group for the liver, for all tumours
-together and for each lesion. {report_made}
+together and for each lesion. It is sent to destinations that are configured to get reports.
 
 {report}
-### 8.3 Attributes repeated from the source
+### 8.3 Picture
+
+Secondary Capture Image IOD (PS3.3 A.8.1): the slice with most tumour, or most liver where there is
+none, with the outlines burnt in and a band below it that names the model and says that the picture
+is not for diagnosis. It is sent to destinations that are configured to get previews; where nothing
+was found there is none.
+
+{picture}
+### 8.4 Attributes repeated from the source
 
 Where the source has them: {repeated}.
 ",
-        report_made = "It is made by the library and is not yet offered to destinations.",
         repeated = repeated.join(", "),
     ))
+}
+
+/// A segmentation, a report and a picture of a patient who does not exist, made `now`.
+pub fn examples(now: &Zoned) -> Result<[EncodedObject; 3], ConformanceError> {
+    let examples = Examples::new(now)?;
+    Ok([examples.segmentation, examples.report, examples.picture])
 }
 
 /// One object of each kind, of a patient who does not exist.
@@ -63,10 +77,11 @@ struct Examples {
     image: Vec<u8>,
     segmentation: EncodedObject,
     report: EncodedObject,
+    picture: EncodedObject,
 }
 
 impl Examples {
-    fn new() -> Result<Self, ConformanceError> {
+    fn new(now: &Zoned) -> Result<Self, ConformanceError> {
         let spec = PhantomSpec {
             slices: 12,
             rows: 64,
@@ -98,7 +113,6 @@ impl Examples {
             serial_number: "0".to_owned(),
             software_versions: vec![env!("CARGO_PKG_VERSION").to_owned()],
         };
-        let now = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
         let source = SegInput {
             template: instances.last().map_or(&[], |last| &last.file),
             headers: &headers,
@@ -113,7 +127,7 @@ impl Examples {
             },
             configuration_digest: CONFIGURATION_DIGEST,
             revision: 1,
-            now: &now,
+            now,
         };
         let segmentation = encode::segmentation(&source)?;
         let report = encode::report(&ReportInput {
@@ -122,10 +136,18 @@ impl Examples {
             findings: &findings,
             remarks: &[],
         })?;
+        let shown = encode::slice_to_show(&labels.slices).unwrap_or_default();
+        let (instance, header) = (&instances[shown], &headers[shown]);
+        let picture = encode::capture(&CaptureInput {
+            source: &source,
+            shown,
+            slice: &FrameSource::open(&instance.file, header)?.frame(0)?,
+        })?;
         Ok(Self {
             image: source.template.to_vec(),
             segmentation,
             report,
+            picture,
         })
     }
 }

@@ -1,4 +1,5 @@
-//! What the radiologist opens: a DICOM SEG of the liver and its tumours.
+//! What the radiologist opens: a DICOM SEG of the liver and its tumours, the numbers as a structured
+//! report, and a picture.
 //!
 //! Everything here ends up in a viewer somebody trusts. A mask that is shifted by a slice, mirrored
 //! or filed under another patient is worse than none, and validators miss most of it; the rules
@@ -9,6 +10,8 @@
 //! patient, the study and the geometry are repeated as sent; UIDs are computed, so making a result
 //! again makes the same instance; the only clock is the `now` that is passed in.
 
+mod caption;
+mod capture;
 mod content;
 mod elements;
 mod equipment;
@@ -16,6 +19,7 @@ mod file;
 mod frames;
 mod functional_groups;
 mod identity;
+mod kind;
 mod modules;
 mod packing;
 mod picture;
@@ -36,6 +40,8 @@ use crate::{
     volume::Stack,
 };
 
+pub use capture::{CaptureInput, capture};
+pub use kind::ObjectKind;
 pub use modules::COPIED;
 pub use picture::{EdgePixel, Window, edges, picture};
 pub use preview::{preview, slice_to_show};

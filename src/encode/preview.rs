@@ -29,6 +29,19 @@ pub fn slice_to_show(slices: &[Array2<u8>]) -> Option<usize> {
 
 /// An RGB PNG of one slice in soft-tissue window, with the outline of each label.
 pub fn preview(slice: &HuSlice, labels: &Array2<u8>) -> Result<Vec<u8>, png::EncodingError> {
+    let (rows, columns) = labels.dim();
+    let mut png = Vec::new();
+    let mut encoder = png::Encoder::new(&mut png, columns as u32, rows as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&contoured(slice, labels))?;
+    writer.finish()?;
+    Ok(png)
+}
+
+/// Its pixels: red, green and blue of each, row by row.
+pub(super) fn contoured(slice: &HuSlice, labels: &Array2<u8>) -> Vec<u8> {
     let [low, high] = WINDOW_HU;
     let mut pixels: Vec<u8> = slice
         .hu
@@ -38,7 +51,7 @@ pub fn preview(slice: &HuSlice, labels: &Array2<u8>) -> Result<Vec<u8>, png::Enc
             [(grey.clamp(0.0, 1.0) * 255.0) as u8; 3]
         })
         .collect();
-    let (rows, columns) = labels.dim();
+    let (_, columns) = labels.dim();
     for ((row, column), &label) in labels.indexed_iter() {
         let Some(colour) = usize::from(label)
             .checked_sub(1)
@@ -58,14 +71,7 @@ pub fn preview(slice: &HuSlice, labels: &Array2<u8>) -> Result<Vec<u8>, png::Enc
             pixels[at..at + 3].copy_from_slice(colour);
         }
     }
-    let mut png = Vec::new();
-    let mut encoder = png::Encoder::new(&mut png, columns as u32, rows as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&pixels)?;
-    writer.finish()?;
-    Ok(png)
+    pixels
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub struct DestinationFacts {
     pub last_success: Option<Timestamp>,
     /// Since when it has been failing, and the latest reason; `None` while it works.
     pub failing: Option<(Timestamp, String)>,
+    /// What it was offered and does not take, in words.
+    pub declines: BTreeSet<String>,
 }
 
 /// Everything that is not in the journal.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     dicom::{Remedy, Uid},
+    encode::ObjectKind,
     spool::journal::{
         DeliveryState, InstanceRecord, InstanceState, Journal, JournalError, SeriesRecord,
         SeriesState,
@@ -90,7 +91,10 @@ pub struct RefusedBy {
 
 #[derive(Debug, Serialize)]
 pub struct DeliveryView {
+    /// The destination.
     pub name: String,
+    /// What is sent there; `None` for a class that this version does not make.
+    pub object: Option<ObjectKind>,
     pub state: DeliveryState,
     pub attempts: u32,
     pub last_error: Option<String>,
@@ -127,6 +131,7 @@ impl SeriesView {
                 .destinations
                 .into_iter()
                 .map(|delivery| DeliveryView {
+                    object: ObjectKind::of(&delivery.object_sop_class),
                     name: delivery.destination,
                     state: delivery.state,
                     attempts: delivery.attempts,
@@ -235,9 +240,14 @@ fn notices(facts: &Facts) -> Vec<String> {
     let contradicted = facts.contradicted.iter().map(|(caller, instances)| {
         format!("{caller} sent {instances} instances that contradict earlier ones or themselves")
     });
+    let declines = facts
+        .destinations
+        .values()
+        .flat_map(|destination| &destination.declines);
     facts
         .notices
         .iter()
+        .chain(declines)
         .cloned()
         .chain(chunking)
         .chain(contradicted)

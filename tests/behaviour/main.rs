@@ -58,6 +58,8 @@ mod patients_stay_unnamed;
 mod provisioning_first_start;
 /// Any scanner, PDU length and order: each slice is acknowledged and kept.
 mod receiving_a_series;
+/// Report and picture go beside the segmentation to whoever wants them and takes them.
+mod report_and_picture;
 /// The structured report agrees with the mask, and every reader with the report.
 mod report_says_what_the_mask_measures;
 /// The SEG arrives at any PACS, whole and the same everywhere.

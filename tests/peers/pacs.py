@@ -76,6 +76,7 @@ def main():
     parser.add_argument("--script", default="", help="comma-separated words, see above")
     parser.add_argument("--reject", action="store_true", help="refuse every association")
     parser.add_argument("--no-seg", action="store_true", help="accept every storage class but Segmentation")
+    parser.add_argument("--without", default="", help="comma-separated storage classes not accepted either")
     parser.add_argument("--implicit-only", action="store_true", help="accept Implicit VR Little Endian only")
     options = parser.parse_args()
 
@@ -85,8 +86,9 @@ def main():
     if options.reject:
         ae.require_calling_aet = ["NOBODY"]
     syntaxes = SYNTAXES[1:] if options.implicit_only else SYNTAXES
+    unwanted = options.without.split(",") + [SegmentationStorage] * options.no_seg
     for context in AllStoragePresentationContexts:
-        if not (options.no_seg and context.abstract_syntax == SegmentationStorage):
+        if context.abstract_syntax not in unwanted:
             ae.add_supported_context(context.abstract_syntax, syntaxes)
     ae.add_supported_context(Verification)
 

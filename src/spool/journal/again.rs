@@ -23,7 +23,8 @@ impl Journal {
             let again: &[DeliveryState] = if lacking.into_iter().any(of_result) {
                 &lacking
             } else if of_result(DeliveryState::Delivered) {
-                &[DeliveryState::Delivered]
+                // What was declined is offered again: somebody may have set the destination up.
+                &[DeliveryState::Delivered, DeliveryState::Declined]
             } else {
                 return Err(JournalError::NothingSent(series.clone()).into());
             };

@@ -18,6 +18,13 @@ pub struct ResultObject {
     pub path: PathBuf,
 }
 
+/// An object of a new result, and the destinations that want it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Addressed {
+    pub object: ResultObject,
+    pub destinations: Vec<String>,
+}
+
 /// One object on its way to one destination.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DeliveryRecord {
@@ -52,15 +59,18 @@ impl Journal {
         &self,
         series: &Uid,
         findings: &serde_json::Value,
-        objects: &[ResultObject],
-        destinations: &[String],
+        objects: &[Addressed],
         now: Timestamp,
     ) -> Result<SeriesRecord, JournalError> {
         self.write(Durable::Now, "record a result", |tx| {
             step(tx, series, SeriesState::Delivering, None, now)?;
             tx.prepare_cached("UPDATE series SET findings = ?2 WHERE series = ?1")?
                 .execute((series, Json(findings.clone())))?;
-            for object in objects {
+            for Addressed {
+                object,
+                destinations,
+            } in objects
+            {
                 tx.prepare_cached(
                     "INSERT INTO objects (object, series, revision, sop_class, path)
                      SELECT :object, series, revision, :sop_class, :path
@@ -161,6 +171,39 @@ impl Journal {
         retry_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<SeriesRecord, JournalError> {
+        self.attempted(
+            object,
+            destination,
+            outcome,
+            retry_at,
+            DeliveryState::Failed,
+            now,
+        )
+    }
+
+    /// Records that a destination does not take objects of this kind: it is not asked again, and
+    /// the series does not fail for it.
+    pub fn delivery_declined(
+        &self,
+        object: &Uid,
+        destination: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<SeriesRecord, JournalError> {
+        let declined = DeliveryState::Declined;
+        self.attempted(object, destination, Err(reason), None, declined, now)
+    }
+
+    /// `given_up` is what a delivery becomes that failed and is not tried again.
+    fn attempted(
+        &self,
+        object: &Uid,
+        destination: &str,
+        outcome: Result<(), &str>,
+        retry_at: Option<Timestamp>,
+        given_up: DeliveryState,
+        now: Timestamp,
+    ) -> Result<SeriesRecord, JournalError> {
         self.write(Durable::Now, "record a delivery attempt", |tx| {
             let found: Option<(Uid, DeliveryState)> = tx
                 .prepare_cached(
@@ -181,7 +224,7 @@ impl Journal {
                 (_, Ok(()), _) | (DeliveryState::Delivered, ..) => DeliveryState::Delivered,
                 (DeliveryState::Superseded, ..) => DeliveryState::Superseded,
                 (_, Err(_), Some(_)) => DeliveryState::Waiting,
-                (_, Err(_), None) => DeliveryState::Failed,
+                (_, Err(_), None) => given_up,
             };
             tx.prepare_cached(
                 "UPDATE deliveries SET state = :state, attempts = attempts + 1,
@@ -220,7 +263,7 @@ fn settle(tx: &Connection, series: &Uid, now: Timestamp) -> Result<(), ChangeErr
                 delivery.destination,
                 delivery.last_error.as_deref().unwrap_or("not delivered"),
             )),
-            DeliveryState::Delivered | DeliveryState::Superseded => {}
+            DeliveryState::Delivered | DeliveryState::Declined | DeliveryState::Superseded => {}
         }
     }
     if failures.is_empty() {

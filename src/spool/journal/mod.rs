@@ -30,7 +30,7 @@ use std::{
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use deliveries::{DeliveryRecord, ResultObject};
+pub use deliveries::{Addressed, DeliveryRecord, ResultObject};
 pub use instances::{InstanceRecord, InstanceState};
 pub use recovery::Recovery;
 pub use runs::{LastRun, boot};

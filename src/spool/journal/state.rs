@@ -108,15 +108,18 @@ pub enum DeliveryState {
     Delivered,
     /// Given up; the series says why.
     Failed,
+    /// The destination does not take objects of this kind; what it takes it was sent.
+    Declined,
     /// Never sent, because more slices came and a newer result takes its place.
     Superseded,
 }
 
 impl DeliveryState {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Waiting,
         Self::Delivered,
         Self::Failed,
+        Self::Declined,
         Self::Superseded,
     ];
 
@@ -126,6 +129,7 @@ impl DeliveryState {
             Self::Waiting => "waiting",
             Self::Delivered => "delivered",
             Self::Failed => "failed",
+            Self::Declined => "declined",
             Self::Superseded => "superseded",
         }
     }

@@ -8,7 +8,9 @@ use crate::{
     dicom::Uid,
     spool::{
         Disk, Spool,
-        journal::{InstanceRecord, InstanceState, Journal, NewSeries, ResultObject, SeriesState},
+        journal::{
+            Addressed, InstanceRecord, InstanceState, Journal, NewSeries, ResultObject, SeriesState,
+        },
         retention::{Because, Policy},
         sweep,
     },
@@ -68,11 +70,15 @@ fn segmented<D: Disk>(
             .write_result(&format!("{uid}.1.seg.dcm"), b"seg")
             .unwrap(),
     };
+    let result = Addressed {
+        object,
+        destinations: to.to_vec(),
+    };
     spool
         .write_result(&format!("{uid}.1.result.json"), b"{}")
         .unwrap();
     journal
-        .record_result(&series, &json!({}), &[object], to, now)
+        .record_result(&series, &json!({}), &[result], now)
         .unwrap();
     series
 }

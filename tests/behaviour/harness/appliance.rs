@@ -65,6 +65,13 @@ impl Setup {
         self
     }
 
+    /// What the destination named last is sent, in the configuration's words.
+    #[must_use]
+    pub fn wanting(mut self, objects: &[&str]) -> Self {
+        writeln!(self.destinations, "objects = {objects:?}").unwrap();
+        self
+    }
+
     /// Only these scanners may send; without any, everybody may.
     #[must_use]
     pub fn accepting(mut self, ae_title: &str) -> Self {

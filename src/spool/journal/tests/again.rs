@@ -4,7 +4,12 @@ use super::*;
 fn delivered(journal: &Journal) -> Uid {
     let series = segmenting(journal, "1.2.3");
     journal
-        .record_result(&series, &json!({}), &[seg(1)], &pacs(&["pacs"]), at(3))
+        .record_result(
+            &series,
+            &json!({}),
+            &[to_each(seg(1), &pacs(&["pacs"]))],
+            at(3),
+        )
         .unwrap();
     let object = seg(1).sop_instance;
     let end = journal
@@ -35,7 +40,7 @@ fn what_was_sent_nowhere_is_not_sent_again() {
     let (_dir, journal) = journal();
     let series = segmenting(&journal, "1.2.3");
     journal
-        .record_result(&series, &json!({}), &[seg(1)], &[], at(3))
+        .record_result(&series, &json!({}), &[to_each(seg(1), &[])], at(3))
         .unwrap();
     let refused = journal.send_again(&series, at(4));
     assert!(matches!(refused, Err(JournalError::NothingSent(_))));
@@ -54,7 +59,12 @@ fn segmenting_again_makes_a_new_revision_and_leaves_the_former_result_alone() {
     let refused = journal.segment_again(&series, at(6));
     assert!(matches!(refused, Err(JournalError::NotAllowed { .. })));
     let end = journal
-        .record_result(&series, &json!({}), &[seg(1)], &pacs(&["pacs"]), at(7))
+        .record_result(
+            &series,
+            &json!({}),
+            &[to_each(seg(1), &pacs(&["pacs"]))],
+            at(7),
+        )
         .unwrap();
     assert_eq!(
         end.state,

@@ -55,6 +55,13 @@ fn seg(number: u32) -> ResultObject {
     }
 }
 
+fn to_each(object: ResultObject, destinations: &[String]) -> Addressed {
+    Addressed {
+        object,
+        destinations: destinations.to_vec(),
+    }
+}
+
 fn journal() -> (tempfile::TempDir, Journal) {
     let dir = tempfile::tempdir().unwrap();
     let (journal, recovery) = Journal::open(&dir.path().join("journal.db")).unwrap();
@@ -84,7 +91,12 @@ fn a_series_lives_from_its_first_slice_to_its_delivery() {
 
     let findings = json!({"liver_ml": 1500.0});
     let delivering = journal
-        .record_result(&series, &findings, &[seg(1)], &pacs(&["pacs"]), at(3))
+        .record_result(
+            &series,
+            &findings,
+            &[to_each(seg(1), &pacs(&["pacs"]))],
+            at(3),
+        )
         .unwrap();
     assert_eq!(delivering.state, SeriesState::Delivering);
 
@@ -122,7 +134,7 @@ fn a_result_with_nowhere_to_go_is_delivered() {
     let (_dir, journal) = journal();
     let series = segmenting(&journal, "1.2.3");
     let record = journal
-        .record_result(&series, &json!({}), &[seg(1)], &[], at(3))
+        .record_result(&series, &json!({}), &[to_each(seg(1), &[])], at(3))
         .unwrap();
     assert_eq!(record.state, SeriesState::Delivered);
     assert_eq!(record.objects, [seg(1)]);
@@ -156,7 +168,7 @@ fn a_late_slice_supersedes_what_was_not_sent_and_the_next_result_is_a_new_revisi
     let series = segmenting(&journal, "1.2.3");
     let to = pacs(&["a", "b"]);
     journal
-        .record_result(&series, &json!({}), &[seg(1)], &to, at(3))
+        .record_result(&series, &json!({}), &[to_each(seg(1), &to)], at(3))
         .unwrap();
     journal
         .delivery_attempted(&seg(1).sop_instance, "a", Ok(()), None, at(4))
@@ -178,7 +190,7 @@ fn a_late_slice_supersedes_what_was_not_sent_and_the_next_result_is_a_new_revisi
         journal.advance(&series, next, None, at(7)).unwrap();
     }
     journal
-        .record_result(&series, &json!({}), &[seg(2)], &to, at(8))
+        .record_result(&series, &json!({}), &[to_each(seg(2), &to)], at(8))
         .unwrap();
     let due: Vec<_> = journal
         .deliveries_due(at(8))
@@ -204,7 +216,7 @@ fn what_a_destination_has_already_is_not_sent_again() {
     let to = pacs(&["pacs"]);
     let result = |second| {
         journal
-            .record_result(&series, &json!({}), &[seg(1)], &to, at(second))
+            .record_result(&series, &json!({}), &[to_each(seg(1), &to)], at(second))
             .unwrap()
     };
     result(3);
@@ -226,7 +238,7 @@ fn a_failed_attempt_waits_and_a_hopeless_one_fails_the_series_until_someone_retr
     let object = seg(1).sop_instance;
     let to = pacs(&["a", "b"]);
     journal
-        .record_result(&series, &json!({}), &[seg(1)], &to, at(3))
+        .record_result(&series, &json!({}), &[to_each(seg(1), &to)], at(3))
         .unwrap();
     let waits = journal
         .delivery_attempted(&object, "a", Err("unreachable"), Some(at(60)), at(4))
@@ -259,11 +271,46 @@ fn a_failed_attempt_waits_and_a_hopeless_one_fails_the_series_until_someone_retr
 }
 
 #[test]
+fn an_object_that_a_destination_declines_is_not_asked_for_again_and_fails_nothing() {
+    let (_dir, journal) = journal();
+    let series = segmenting(&journal, "1.2.3");
+    let objects = [
+        to_each(seg(1), &pacs(&["a", "b"])),
+        to_each(seg(2), &pacs(&["a"])),
+    ];
+    journal
+        .record_result(&series, &json!({}), &objects, at(3))
+        .unwrap();
+    let (first, second) = (seg(1).sop_instance, seg(2).sop_instance);
+    let declined = journal
+        .delivery_declined(&second, "a", "a takes no reports", at(4))
+        .unwrap();
+    assert_eq!(declined.state, SeriesState::Delivering, "two wait");
+    for destination in ["a", "b"] {
+        journal
+            .delivery_attempted(&first, destination, Ok(()), None, at(5))
+            .unwrap();
+    }
+    let end = journal.series(&series).unwrap().unwrap();
+    assert_eq!(end.state, SeriesState::Delivered);
+    let left = end.destinations.iter().find(|d| d.object == second);
+    let left = left.unwrap();
+    assert_eq!(left.state, DeliveryState::Declined);
+    assert_eq!(left.last_error.as_deref(), Some("a takes no reports"));
+    assert_eq!(journal.deliveries_due(at(9000)).unwrap(), []);
+}
+
+#[test]
 fn a_clock_that_goes_back_a_year_does_not_hold_deliveries_for_a_year() {
     let (_dir, journal) = journal();
     let series = segmenting(&journal, "1.2.3");
     journal
-        .record_result(&series, &json!({}), &[seg(1)], &pacs(&["pacs"]), at(3))
+        .record_result(
+            &series,
+            &json!({}),
+            &[to_each(seg(1), &pacs(&["pacs"]))],
+            at(3),
+        )
         .unwrap();
     let a_year_ago = at(3) - SignedDuration::from_hours(365 * 24);
     assert_eq!(journal.deliveries_due(a_year_ago).unwrap().len(), 1);
@@ -357,7 +404,7 @@ fn a_late_slice_that_was_recorded_before_its_series_reopened_is_noticed_at_the_n
     slice("1.2.3.2", "1.2.3");
     assert_eq!(journal.overtaken().unwrap(), []);
     journal
-        .record_result(&series, &json!({}), &[seg(1)], &[], at(3))
+        .record_result(&series, &json!({}), &[to_each(seg(1), &[])], at(3))
         .unwrap();
     slice("1.2.4.2", "1.2.4");
     let both = [series.clone(), ignored.series];
@@ -370,7 +417,7 @@ fn a_late_slice_that_was_recorded_before_its_series_reopened_is_noticed_at_the_n
         journal.advance(&series, next, None, at(5)).unwrap();
     }
     journal
-        .record_result(&series, &json!({}), &[seg(2)], &[], at(6))
+        .record_result(&series, &json!({}), &[to_each(seg(2), &[])], at(6))
         .unwrap();
     assert_eq!(journal.overtaken().unwrap(), []);
 }
@@ -391,7 +438,7 @@ fn a_series_whose_files_were_removed_is_remembered_and_not_considered_again() {
 
     let to = pacs(&["pacs"]);
     journal
-        .record_result(&series, &json!({}), &[seg(1)], &to, at(3))
+        .record_result(&series, &json!({}), &[to_each(seg(1), &to)], at(3))
         .unwrap();
     assert!(candidate()[0].unsent);
     journal
