@@ -21,7 +21,10 @@ use super::{
     server::{PageError, Pages, off_runtime},
     snapshot::SeriesView,
 };
-use crate::dicom::Uid;
+use crate::{
+    audit::{Actor, Event},
+    dicom::Uid,
+};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,10 +105,26 @@ async fn give(
     match answered.await.map_err(|_| PageError::Interrupted)? {
         Ok(()) => {
             tracing::info!(%series, order = order.name(), "ordered from the page");
+            audit(Arc::clone(&pages), order, &series, frame.viewer.actor()).await?;
             Ok(Ok(Redirect::to(&format!("/series/{series}"))))
         }
         Err(why) => question(pages, id, order, Some(why), frame).await.map(Err),
     }
+}
+
+/// Who had what done with a patient's series is asked about later.
+async fn audit(pages: Arc<Pages>, order: Order, series: &Uid, by: Actor) -> Result<(), PageError> {
+    let series = series.clone();
+    off_runtime(move || {
+        let record = pages.journal.series(&series)?;
+        let study = record.ok_or(PageError::NoSuchSeries)?.study;
+        pages.access.audit(match order {
+            Order::SendAgain => Event::SentAgain { by, study, series },
+            Order::SegmentAgain => Event::SegmentedAgain { by, study, series },
+        });
+        Ok(())
+    })
+    .await
 }
 
 async fn question(

@@ -11,6 +11,7 @@ use fluent_bundle::FluentValue;
 use serde::Deserialize;
 
 use super::{
+    access::Patient,
     clock,
     frame::Frame,
     language::Language,
@@ -56,6 +57,8 @@ struct SeriesPage<'a> {
     gates: Vec<GateRow>,
     lesions: Vec<LesionRow>,
     has_seg: bool,
+    /// `None` for whoever may not see patients.
+    patient: Option<Patient>,
     quarantined: Vec<QuarantineView>,
     frame: Frame,
 }
@@ -109,6 +112,7 @@ pub(super) async fn series_page(
         let view = SeriesView::new(record.clone(), &pages.facts.read());
         let result = view.findings.as_ref().map(Outcome::of);
         let language = frame.language;
+        let seg = pages.result_path(&record, "seg.dcm");
         let page = SeriesPage {
             row: Row::new(&view, language),
             timeline: timeline(&record, result.as_ref(), language),
@@ -117,7 +121,8 @@ pub(super) async fn series_page(
                 .as_ref()
                 .map_or(Vec::new(), |result| result.gate_rows(language)),
             lesions: result.as_ref().map_or(Vec::new(), Outcome::lesion_rows),
-            has_seg: pages.result_path(&record, "seg.dcm").is_file(),
+            has_seg: seg.is_file(),
+            patient: Patient::for_viewer(&frame.viewer, &seg),
             quarantined: set_apart_meanwhile(&pages, &record)?,
             result: result.as_ref(),
             series: &view,

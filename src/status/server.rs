@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
 use super::{
-    access::{self, Access},
+    access::{self, Access, Viewer},
     actions::{self, Orders},
     assets,
     destinations_page::destinations_page,
@@ -35,6 +35,7 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
+    audit::{Actor, Event as Audited},
     config::Config,
     dicom::Uid,
     spool::{
@@ -208,6 +209,7 @@ async fn result_file(
     id: String,
     extension: &'static str,
     content_type: &'static str,
+    audited: Option<Actor>,
 ) -> Result<Response, PageError> {
     off_runtime(move || {
         let series = Uid::parse(&id).map_err(|_| PageError::NoSuchSeries)?;
@@ -217,21 +219,33 @@ async fn result_file(
             .ok_or(PageError::NoSuchSeries)?;
         let path = pages.result_path(&record, extension);
         let bytes = std::fs::read(path).map_err(|_| PageError::NoResult)?;
+        if let Some(by) = audited {
+            let study = record.study;
+            pages
+                .access
+                .audit(Audited::Downloaded { by, study, series });
+        }
         Ok(([(header::CONTENT_TYPE, content_type)], bytes).into_response())
     })
     .await
 }
 
-async fn seg(State(pages): Shared, Path(id): Path<String>) -> Result<Response, PageError> {
-    result_file(pages, id, "seg.dcm", "application/dicom").await
+/// The one download that names a patient.
+async fn seg(
+    State(pages): Shared,
+    Path(id): Path<String>,
+    viewer: Viewer,
+) -> Result<Response, PageError> {
+    let by = Some(viewer.actor());
+    result_file(pages, id, "seg.dcm", "application/dicom", by).await
 }
 
 async fn result_json(State(pages): Shared, Path(id): Path<String>) -> Result<Response, PageError> {
-    result_file(pages, id, "result.json", "application/json").await
+    result_file(pages, id, "result.json", "application/json", None).await
 }
 
 async fn preview(State(pages): Shared, Path(id): Path<String>) -> Result<Response, PageError> {
-    result_file(pages, id, "preview.png", "image/png").await
+    result_file(pages, id, "preview.png", "image/png", None).await
 }
 
 async fn events(

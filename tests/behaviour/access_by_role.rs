@@ -14,7 +14,9 @@ use crate::harness::{
 
 /// Calls a route; whether the gate let it through to its handler.
 fn passes(browser: &mut Browser, verb: Verb, path: &str, csrf: &str) -> bool {
-    let path = path.replace("{id}", "1.2.3").replace("{name}", "none")
+    let path = path
+        .replace("{id}", "1.2.3")
+        .replace("{name}", "none")
         .replace("{file}", "1.png")
         .replace("{order}", "send-again");
     let reply = match verb {

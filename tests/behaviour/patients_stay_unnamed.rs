@@ -5,9 +5,11 @@ use dicom_dictionary_std::tags;
 
 use crate::harness::{
     appliance::Hepar,
+    browser::{PASSWORD, add_user},
     modality::Modality,
     objects::{edit, text},
     phantoms::Series,
+    wait_for,
 };
 
 #[test]
@@ -43,5 +45,39 @@ fn neither_log_nor_page_names_the_patient() {
         for word in ["Doe", "Jane", "4711", "19700203"] {
             assert!(!said.contains(word), "{word} is in\n{said}");
         }
+    }
+}
+
+#[test]
+fn a_user_sees_the_patient_where_it_is_allowed_and_nobody_else_does() {
+    for (setting, shown) in [("show-patient = true\n", true), ("", false)] {
+        let hepar = Hepar::setup().status(setting).start_guarded();
+        add_user(&hepar, "anna", "viewer");
+        let series = Series::small_abdomen(971);
+        for file in &series.files {
+            edit(file, |object| {
+                object.put(text(tags::PATIENT_NAME, VR::PN, "Doe^Jane"));
+                object.put(text(tags::PATIENT_ID, VR::LO, "MRN-4711"));
+            });
+        }
+        Modality::dcmsend(&[])
+            .send(hepar.address(), &series.files)
+            .expect_all(series.len());
+        let path = format!("/series/{}", series.uid);
+        let mut nobody = hepar.browser();
+        assert_eq!(nobody.get(&path).status, 303);
+        let mut browser = hepar.browser();
+        browser.log_in("anna", PASSWORD);
+        let page = wait_for("the result to be there", || {
+            let page = browser.get(&path);
+            page.body.contains("seg.dcm").then_some(page)
+        });
+        let named = page.body.contains("Doe, Jane") && page.body.contains("MRN-4711");
+        assert_eq!(named, shown, "{setting:?}: {}", page.body);
+        assert!(
+            !browser.get("/").body.contains("Doe"),
+            "the list names nobody"
+        );
+        assert!(!hepar.log().contains("Doe") && !hepar.log().contains("4711"));
     }
 }

@@ -22,7 +22,7 @@ use super::{
     viewer::Viewer,
 };
 use crate::{
-    audit::Log,
+    audit::{Event, Log},
     config::Config,
     dicom::Remedy,
     secrets::{Secret, SecretError},
@@ -138,11 +138,18 @@ impl Access {
         self.audit = Some(audit);
     }
 
+    /// Notes in the audit trail what a user did with a series.
+    pub(in crate::status) fn audit(&self, event: Event) {
+        if let Some(audit) = &self.audit {
+            audit.record(event);
+        }
+    }
+
     /// Notes what happened, in the log and in the audit trail.
     pub(super) fn record(&self, happened: Happened<'_>, address: IpAddr) {
         record::log(happened, address);
-        if let (Some(audit), Some(event)) = (&self.audit, record::event(happened, address)) {
-            audit.record(event);
+        if let Some(event) = record::event(happened, address) {
+            self.audit(event);
         }
     }
 
@@ -179,6 +186,7 @@ impl Access {
             user: Some(user.name.clone()),
             role: Some(user.role),
             csrf: Some(session.csrf),
+            address: None,
             patients: login.show_patient,
             must_change: user.must_change,
         })
@@ -272,7 +280,7 @@ impl Access {
     }
 
     /// `Secure` and `__Host-` keep a neighbour on the same name, or plain HTTP, from setting it.
-    pub(super) fn set_cookie(&self, name: &str, value: &str) -> Option<HeaderValue> {
+    fn set_cookie(&self, name: &str, value: &str) -> Option<HeaderValue> {
         let secure = match self.transport {
             Transport::Encrypted => "; Secure",
             Transport::Plain => "",
@@ -288,8 +296,20 @@ impl Access {
         }
     }
 
-    /// Binds the login form to the browser that asked for it.
-    pub(super) fn visitor_cookie(&self) -> &'static str {
+    /// Binds the login form to this browser: what the form must carry, and the cookie to set. What
+    /// the browser has already is kept, because it may show the form twice.
+    pub(super) fn visitor(&self, headers: &HeaderMap) -> (String, Option<HeaderValue>) {
+        let name = self.visitor_cookie();
+        let ours = |value: &&str| value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit());
+        if let Some(value) = cookie(headers, name).filter(ours) {
+            return (value.to_owned(), None);
+        }
+        let value = Token::random().as_str().to_owned();
+        let cookie = self.set_cookie(name, &value);
+        (value, cookie)
+    }
+
+    fn visitor_cookie(&self) -> &'static str {
         match self.transport {
             Transport::Encrypted => "__Host-hepar-visitor",
             Transport::Plain => "hepar-visitor",

@@ -19,6 +19,7 @@ use super::{
     record::Happened,
     session::Activity,
     token::Digest,
+    viewer::Viewer,
 };
 use crate::status::{Pages, doors::Peer};
 
@@ -109,7 +110,7 @@ async fn check(access: &Access, Peer(peer): Peer, request: Request) -> Result<Re
         (Needs::Role(role), Some(viewer)) if viewer.role < Some(role) => {
             access.record(
                 Happened::Refused {
-                    user: viewer.audited(),
+                    user: viewer.name().unwrap_or("?"),
                     role,
                     path: pattern,
                 },
@@ -119,7 +120,11 @@ async fn check(access: &Access, Peer(peer): Peer, request: Request) -> Result<Re
         }
         (Needs::Role(_) | Needs::Monitoring, Some(_)) => {}
     }
-    parts.extensions.insert(viewer.unwrap_or_default());
+    let viewer = Viewer {
+        address: Some(address),
+        ..viewer.unwrap_or_default()
+    };
+    parts.extensions.insert(viewer);
     Ok(Request::from_parts(parts, body))
 }
 

@@ -13,10 +13,9 @@ use axum::{
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    desk::{Access, Denied},
+    desk::Denied,
     password::{Password, PasswordError},
     record::Happened,
-    token::Token,
     users::UsersError,
     viewer::Viewer,
 };
@@ -81,16 +80,16 @@ async fn login_page(
     State(pages): Shared,
     Query(Back { back }): Query<Back>,
     viewer: Viewer,
+    headers: HeaderMap,
     frame: Frame,
 ) -> Response {
     if viewer.role.is_some() {
         return Redirect::to(inside(&back)).into_response();
     }
-    let csrf = Token::random();
-    let cookie = pages.access.visitor(&csrf);
+    let (csrf, cookie) = pages.access.visitor(&headers);
     let page = LoginPage {
         frame,
-        csrf: csrf.as_str().to_owned(),
+        csrf,
         back: inside(&back).to_owned(),
         problem: String::new(),
     };
@@ -200,13 +199,6 @@ async fn change_password(
             let problem = frame.say("password-not-kept");
             refuse(frame, problem, Denied::Wrong)
         }
-    }
-}
-
-impl Access {
-    /// Binds the login form to this browser.
-    fn visitor(&self, csrf: &Token) -> Option<HeaderValue> {
-        self.set_cookie(self.visitor_cookie(), csrf.as_str())
     }
 }
 

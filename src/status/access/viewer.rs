@@ -1,10 +1,11 @@
 //! Who looks at a page, as handlers and templates know them.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, net::IpAddr};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::{permission::Role, token::Token, users::UserName};
+use crate::audit::Actor;
 
 /// Put into each request by the gate. A form that acts must carry [`Self::csrf`] as its field
 /// `csrf`, a script as the header `x-csrf-token`.
@@ -15,6 +16,8 @@ pub struct Viewer {
     /// `None` before a login.
     pub(super) role: Option<Role>,
     pub(super) csrf: Option<Token>,
+    /// Where the request came from.
+    pub(super) address: Option<IpAddr>,
     pub(super) patients: bool,
     pub(super) must_change: bool,
 }
@@ -35,10 +38,12 @@ impl Viewer {
         self.user.as_ref().map(UserName::as_str)
     }
 
-    /// Who to name in the audit trail.
-    #[must_use]
-    pub fn audited(&self) -> &str {
-        self.name().unwrap_or("somebody on the box")
+    /// Who the audit trail says it was.
+    pub(in crate::status) fn actor(&self) -> Actor {
+        Actor {
+            user: self.name().map(ToOwned::to_owned),
+            from: self.address,
+        }
     }
 
     #[must_use]

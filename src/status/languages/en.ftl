@@ -259,3 +259,4 @@ password-short = The new password is too short.
 password-name = The password must not be the name.
 password-unusable = This cannot be a password.
 password-not-kept = The password could not be stored. The old one still holds.
+patient = Patient { $name }, ID { $id }

@@ -245,3 +245,4 @@ password-short = 新密码太短。
 password-name = 密码不能与用户名相同。
 password-unusable = 不能用作密码。
 password-not-kept = 密码未能保存，旧密码仍然有效。
+patient = 患者 { $name }，编号 { $id }
