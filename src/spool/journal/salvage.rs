@@ -79,12 +79,10 @@ fn copy_rows(old: &Connection, new: &Connection, table: &str, order: &str) -> ru
     let known = new.prepare(&format!("SELECT * FROM {table}"))?;
     let known: Vec<&str> = known.column_names().collect();
     let mut select = old.prepare(&format!("SELECT * FROM {table} ORDER BY {order}"))?;
-    // By name, because columns come and go between versions.
-    let (indices, names): (Vec<usize>, Vec<String>) = select
-        .column_names()
-        .enumerate()
-        .filter(|(_, name)| known.contains(name))
-        .map(|(index, name)| (index, name.to_owned()))
+    // By name, because columns come and go between versions. A damaged name may be no text.
+    let (indices, names): (Vec<usize>, Vec<&str>) = known
+        .iter()
+        .filter_map(|name| Some((select.column_index(name).ok()?, *name)))
         .unzip();
     let mut insert = new.prepare(&format!(
         "INSERT OR IGNORE INTO {table} ({}) VALUES ({})",
