@@ -59,7 +59,7 @@ POSTPROCESS = {
     "keep-share-of-largest": 0.05,
     "fill-holes-cm2": 1.0,
     "closing-mm": 5.0,
-    "minimum-lesion-ml": 0.03,
+    "minimum-lesion-ml": 0.2,
 }
 FLOAT_NODES = ["/stem/stem.0/Conv"]
 """The stem costs nothing, and its rounding would reach every later layer. The head stays float as a
