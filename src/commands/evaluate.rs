@@ -140,7 +140,9 @@ impl Evaluate {
                 engine: self.engine,
                 onnxruntime_library: self.onnxruntime_library.clone(),
             };
-            segment.run()?;
+            for line in segment.write()? {
+                eprintln!("{}: {line}", case.name);
+            }
         }
         Ok(())
     }

@@ -50,6 +50,14 @@ type Files = Vec<(InstanceHeader, Arc<Vec<u8>>)>;
 
 impl Segment {
     pub fn run(self) -> Result<(), Failure> {
+        for line in self.write()? {
+            println!("{line}");
+        }
+        Ok(())
+    }
+
+    /// Writes the files and returns what to say of them, line by line.
+    pub(super) fn write(&self) -> Result<Vec<String>, Failure> {
         let started = Instant::now();
         let instances = self.instances()?;
         let read_ms = ms(started);
@@ -129,7 +137,7 @@ impl Segment {
         write("result.json", format!("{json:#}\n").as_bytes())?;
 
         let result = &finished.json;
-        println!(
+        let mut said = vec![format!(
             "{} slices: liver {:.0} ml, {} lesions of {:.1} ml in {:.1} s; {}",
             result.n_slices,
             result.findings.liver_ml,
@@ -137,15 +145,16 @@ impl Segment {
             result.findings.tumour_ml,
             started.elapsed().as_secs_f64(),
             self.out.display(),
+        )];
+        said.extend(
+            result
+                .geometry
+                .iter()
+                .map(|finding| format!("note: {finding}")),
         );
-        for finding in &result.geometry {
-            println!("note: {finding}");
-        }
-        if let Some(reason) = result.refusal() {
-            println!("refused: {reason}");
-        }
-        println!("{}", result.notice);
-        Ok(())
+        said.extend(result.refusal().map(|reason| format!("refused: {reason}")));
+        said.push(result.notice.to_owned());
+        Ok(said)
     }
 
     /// Writes slices as one `[slice, row, column]` array.
