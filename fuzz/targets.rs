@@ -248,7 +248,7 @@ pub fn bundle_golden(bytes: &[u8]) -> bool {
 
 /// The package in which a bundle travels.
 pub fn bundle_package(bytes: &[u8]) -> bool {
-    Contents::from_package(bytes, &Trust::anyone()).is_ok_and(|found| Bundle::of(found).is_ok())
+    Contents::from_package(bytes, &Trust::anyone()).is_ok_and(|found| Bundle::of(&found).is_ok())
 }
 
 /// The files of the smallest bundle in the order in which they are packed; every hash is right.
