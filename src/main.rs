@@ -3,6 +3,7 @@
 //! Results go to stdout, logs to stderr (or to journald under systemd). Exit codes follow
 //! sysexits.h: 0 fine, 64 usage, 70 internal, 74 I/O, 78 configuration.
 
+mod bench;
 mod commands;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Evaluate(commands::evaluate::Evaluate),
     /// Write a synthetic CT series with a known liver and tumours.
     Phantom(Box<commands::phantom::Phantom>),
+    /// Measure whole flows on this machine, beside other receivers and the limits.
+    Bench(commands::bench::Bench),
     /// Ask a destination whether it answers and what it takes.
     Echo(commands::echo::Echo),
     /// Check a configuration file and print every value in force.
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Segment(segment) => segment.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Phantom(phantom) => phantom.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Echo(echo) => echo.run(),
         Command::CheckConfig(check) => check.run(),
         Command::Provision(provision) => provision.run(),

@@ -1,31 +1,24 @@
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use clap::Args;
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use hepar::{
     appliance::Appliance,
-    association::{self, Admission, Event, Policy},
     config::{self, Config},
     deliver::{self, Destination, Outgoing},
     dicom::AeTitle,
     encode::Segmentation,
     phantom::{self, Phantom, PhantomSpec},
     series::InstanceHeader,
-    spool::{RealDisk, Spool, journal::SeriesState},
+    spool::journal::SeriesState,
     status,
 };
 
-use super::{Failure, OrFail, files_below, start_logging};
+use super::{Failure, OrFail, files_below, pacs::Pacs, start_logging};
 
 #[derive(Args, Debug)]
 pub struct Demo {
@@ -46,6 +39,8 @@ pub struct Demo {
     out: Option<PathBuf>,
 }
 
+const PACS_TITLE: &str = "DEMO_PACS";
+
 /// How long a result may take before the demo gives up.
 const PATIENCE: Duration = Duration::from_mins(10);
 
@@ -63,7 +58,7 @@ impl Demo {
         let out = self.out.clone().unwrap_or_else(|| {
             std::env::temp_dir().join(format!("hepar-demo-{}", std::process::id()))
         });
-        let mut pacs = DemoPacs::start(&out.join("pacs")).await?;
+        let mut pacs = Pacs::start(&out.join("pacs"), PACS_TITLE).await?;
         let appliance = Appliance::start(
             Self::configuration(&out, &pacs)?,
             status::install_metrics().ok(),
@@ -77,7 +72,7 @@ impl Demo {
         let last_slice = push(&files, appliance.dicom_address.to_string()).await?;
         println!("scanner     {} slices sent by C-STORE", files.len());
 
-        let seg = pacs.await_seg(&appliance).await?;
+        let seg = await_seg(&mut pacs, &appliance).await?;
         let waited = last_slice.elapsed();
         println!(
             "PACS        SEG stored {:.2} s after the last slice",
@@ -94,7 +89,7 @@ impl Demo {
         Ok(())
     }
 
-    fn configuration(out: &Path, pacs: &DemoPacs) -> anyhow::Result<Config> {
+    fn configuration(out: &Path, pacs: &Pacs) -> anyhow::Result<Config> {
         let mut config = Config::default();
         "Hepar demo".clone_into(&mut config.device.name);
         config.device.state_dir = Some(out.join("state"));
@@ -103,7 +98,7 @@ impl Demo {
         config.destinations.push(config::Destination {
             name: "demo PACS".to_owned(),
             ae_title: AeTitle::parse(PACS_TITLE)?,
-            address: pacs.address.clone(),
+            address: pacs.address.to_string(),
             objects: vec![config::ObjectKind::Seg],
         });
         Ok(config)
@@ -157,79 +152,26 @@ async fn push(files: &[Outgoing], address: String) -> anyhow::Result<Instant> {
     .await?
 }
 
-const PACS_TITLE: &str = "DEMO_PACS";
-
-/// A PACS as far as storing goes: our own receiver, with nothing behind it.
-struct DemoPacs {
-    address: String,
-    events: mpsc::Receiver<Event>,
-    stop: CancellationToken,
-    tracker: TaskTracker,
-    _admit: watch::Sender<Admission>,
-}
-
-impl DemoPacs {
-    async fn start(directory: &Path) -> anyhow::Result<Self> {
-        let spool = Arc::new(Spool::open(directory, RealDisk)?);
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?.to_string();
-        let (events_in, events) = mpsc::channel(16);
-        let (admit, admission) = watch::channel(Admission::Open);
-        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let policy = Policy::new(AeTitle::parse(PACS_TITLE)?);
-        let (tasks, stopped) = (tracker.clone(), stop.clone());
-        tracker.spawn(async move {
-            let served = association::serve(
-                listener,
-                Arc::new(policy),
-                spool,
-                admission,
-                events_in,
-                tasks,
-                stopped,
-            );
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the demo PACS stopped");
-            }
-        });
-        Ok(Self {
-            address,
-            events,
-            stop,
-            tracker,
-            _admit: admit,
-        })
-    }
-
-    /// Waits for the SEG, or for the reason why there is none.
-    async fn await_seg(&mut self, appliance: &Appliance) -> anyhow::Result<PathBuf> {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            match tokio::time::timeout(Duration::from_millis(500), self.events.recv()).await {
-                Ok(Some(Event::Stored { receipt, .. })) => return Ok(receipt.path().to_owned()),
-                Ok(Some(_)) => {}
-                Ok(None) => bail!("the demo PACS stopped"),
-                Err(_) => {
-                    let recent = appliance.journal.recent(1, 0)?;
-                    let settled = recent.iter().find(|series| {
-                        series.state.is_settled() && series.state != SeriesState::Delivered
-                    });
-                    if let Some(series) = settled {
-                        let reason = series.reason.as_deref().unwrap_or("no reason was given");
-                        bail!("the series was {}: {reason}", series.state);
-                    }
+/// Waits for the SEG, or for the reason why there is none.
+async fn await_seg(pacs: &mut Pacs, appliance: &Appliance) -> anyhow::Result<PathBuf> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        match tokio::time::timeout(Duration::from_millis(500), pacs.stored()).await {
+            Ok(Some((path, _))) => return Ok(path),
+            Ok(None) => bail!("the demo PACS stopped"),
+            Err(_) => {
+                let recent = appliance.journal.recent(1, 0)?;
+                let settled = recent.iter().find(|series| {
+                    series.state.is_settled() && series.state != SeriesState::Delivered
+                });
+                if let Some(series) = settled {
+                    let reason = series.reason.as_deref().unwrap_or("no reason was given");
+                    bail!("the series was {}: {reason}", series.state);
                 }
             }
         }
-        bail!("no SEG came within {} s", PATIENCE.as_secs())
     }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        self.tracker.close();
-        drop(self.events);
-        self.tracker.wait().await;
-    }
+    bail!("no SEG came within {} s", PATIENCE.as_secs())
 }
 
 /// What the SEG that arrived says, beside the truth.

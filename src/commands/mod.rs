@@ -6,6 +6,7 @@
     reason = "a command line prints"
 )]
 
+pub mod bench;
 pub mod check_config;
 pub mod check_model;
 pub mod completions;
@@ -15,6 +16,7 @@ pub mod echo;
 pub mod evaluate;
 pub mod man;
 pub mod model;
+pub mod pacs;
 pub mod phantom;
 pub mod provision;
 pub mod segment;
@@ -49,6 +51,10 @@ impl Failure {
             code,
             error: error.into(),
         }
+    }
+
+    pub fn error(self) -> anyhow::Error {
+        self.error
     }
 
     /// One line on stderr: what failed, and why, and why that.

@@ -46,7 +46,7 @@ pub struct Segment {
 }
 
 /// Instances of one series with their files.
-type Files = Vec<(InstanceHeader, Arc<Vec<u8>>)>;
+pub type Files = Vec<(InstanceHeader, Arc<Vec<u8>>)>;
 
 impl Segment {
     pub fn run(self) -> Result<(), Failure> {
@@ -216,7 +216,12 @@ fn read_frame(instances: &Files, instance: &Uid, frame: usize) -> Option<HuSlice
 
 type Encoded = HashMap<(Uid, usize), Arc<appliance::EncodedSlice>>;
 
-fn encode(instances: &Files, workers: &Workers, bundle: &Arc<Bundle>) -> Result<Encoded, Failure> {
+/// Puts every slice through the engine, all workers at once.
+pub fn encode(
+    instances: &Files,
+    workers: &Workers,
+    bundle: &Arc<Bundle>,
+) -> Result<Encoded, Failure> {
     let jobs: Vec<_> = instances
         .iter()
         .map(|(header, file)| {
