@@ -1,23 +1,19 @@
-//! What keeping costs: durable instances a second, and the journal with 10 000 series.
+//! What keeping costs: a durable instance, beside the bare disk, and the journal with 10 000 series.
 //!
-//! `cargo bench --bench keeping` prints a table. Instances are written under `HEPAR_BENCH_DIR`, by
-//! default the system's directory for temporary files: it must lie on the disk in question. Beside
-//! each rate stands what that disk gives when every file is written, synced and renamed and the
-//! directory synced by whoever comes, with nothing of ours around it.
-
-#![expect(clippy::print_stdout, reason = "the table is the result")]
+//! `cargo bench --bench keeping`. Instances are written under `HEPAR_BENCH_DIR`, by default the
+//! system's directory for temporary files: it must lie on the disk in question.
 
 use std::{
-    env,
     fs::File,
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
 use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
 use hepar::{
     dicom::{AeTitle, Uid},
     spool::{
@@ -26,70 +22,147 @@ use hepar::{
     },
 };
 use jiff::Timestamp;
+use tempfile::TempDir;
 
 /// 512 x 512 x 16 bit, in the fragments in which a sender with 16 KiB PDUs sends it.
 const FRAGMENT: usize = 16 * 1024;
 const FRAGMENTS: usize = 32;
-const INSTANCES: usize = 400;
 const SERIES: u32 = 10_000;
 
-fn main() -> Result<()> {
-    let disk = env::var_os("HEPAR_BENCH_DIR").map_or_else(env::temp_dir, Into::into);
-    println!(
-        "| durable instances of 512 KiB | a second | the disk alone | share |\n|---|---|---|---|"
-    );
-    for threads in [1, 2, 4, 8] {
-        // By turns, because other users of the disk come and go.
-        let mut rates = [0.0_f64; 2];
-        for _ in 0..3 {
-            let there = tempfile::tempdir_in(&disk)?;
-            rates[0] = rates[0].max(committed(there.path(), threads)?);
-            let there = tempfile::tempdir_in(&disk)?;
-            rates[1] = rates[1].max(written(there.path(), threads)?);
-        }
-        let [ours, disk] = rates;
-        println!(
-            "| {threads} at once | {ours:.0} | {disk:.0} | {:.2} |",
-            ours / disk
-        );
-    }
-    println!("\n| journal with {SERIES} series | median |\n|---|---|");
-    journal(&disk)
-}
+criterion_group!(
+    name = keeping;
+    config = Criterion::default().sample_size(10);
+    targets = instances, journal
+);
+criterion_main!(keeping);
 
-/// Instances a second through [`Spool::commit`].
-fn committed(dir: &Path, threads: usize) -> Result<f64> {
-    let spool = Spool::open(dir, RealDisk)?;
+/// One instance, with as many others on their way at once; and the same file without us: written,
+/// synced, renamed, the directory synced by whoever comes.
+fn instances(criterion: &mut Criterion) {
     let source = Source {
-        calling_ae: AeTitle::parse("BENCH")?,
-        called_ae: AeTitle::parse("HEPAR")?,
-        peer: "127.0.0.1".parse()?,
+        calling_ae: title("BENCH"),
+        called_ae: title("HEPAR"),
+        peer: "127.0.0.1".parse().expect("an address"),
         association: 1,
     };
     let data_set: Vec<Bytes> = fragments().into_iter().map(Bytes::from).collect();
-    rate(threads, |name| {
-        let incoming = Incoming {
-            sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.2")?,
-            sop_instance: Uid::parse(name)?,
-            transfer_syntax: Uid::parse("1.2.840.10008.1.2.1")?,
-            data_set: data_set.clone(),
-        };
-        spool.commit(&incoming, &source)?;
-        Ok(())
-    })
+    let whole = fragments().concat();
+    let number = AtomicU64::new(0);
+    let mut group = criterion.benchmark_group("keep");
+    for threads in [1, 8] {
+        let there = directory();
+        let spool = Spool::open(there.path(), RealDisk).expect("a new spool");
+        group.bench_function(format!("{threads} at once"), |b| {
+            b.iter_custom(|times| {
+                at_once(threads, times, || {
+                    let name = format!("1.2.{}", number.fetch_add(1, Ordering::Relaxed));
+                    let incoming = Incoming {
+                        sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
+                        sop_instance: uid(&name),
+                        transfer_syntax: uid("1.2.840.10008.1.2.1"),
+                        data_set: data_set.clone(),
+                    };
+                    spool.commit(&incoming, &source).expect("room on the disk");
+                })
+            });
+        });
+        let there = directory();
+        group.bench_function(format!("{threads} at once, the disk alone"), |b| {
+            b.iter_custom(|times| {
+                at_once(threads, times, || {
+                    let name = number.fetch_add(1, Ordering::Relaxed).to_string();
+                    write(there.path(), &name, &whole).expect("room on the disk");
+                })
+            });
+        });
+    }
+    group.finish();
 }
 
-/// The same without us.
-fn written(dir: &Path, threads: usize) -> Result<f64> {
-    let bytes = fragments().concat();
-    rate(threads, |name| {
-        let (part, path) = (dir.join(format!("{name}.part")), dir.join(name));
-        let mut file = File::create(&part)?;
-        file.write_all(&bytes)?;
-        file.sync_data()?;
-        std::fs::rename(part, path)?;
-        Ok(File::open(dir)?.sync_all()?)
-    })
+fn write(dir: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let (part, path) = (dir.join(format!("{name}.part")), dir.join(name));
+    let mut file = File::create(&part)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    std::fs::rename(part, path)?;
+    File::open(dir)?.sync_all()
+}
+
+/// Time for `times` of `work`, shared by threads.
+fn at_once(threads: u64, times: u64, work: impl Fn() + Sync) -> Duration {
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for thread in 0..threads {
+            let (work, share) = (&work, times / threads + u64::from(thread < times % threads));
+            scope.spawn(move || (0..share).for_each(|_| work()));
+        }
+    });
+    begun.elapsed()
+}
+
+fn journal(criterion: &mut Criterion) {
+    // Filling takes a sync for each series; in memory that costs nothing. Reading is from the cache
+    // in any case.
+    let memory = Path::new("/dev/shm");
+    let there = if memory.is_dir() {
+        TempDir::new_in(memory).expect("room in memory")
+    } else {
+        directory()
+    };
+    let path = there.path().join("journal.db");
+    let (journal, _) = Journal::open(&path).expect("a new journal");
+    let now = Timestamp::now();
+    for number in 0..SERIES {
+        let record = journal.open_series(&series(number), now).expect("room");
+        let state = match number % 100 {
+            0 => continue,
+            1..4 => SeriesState::Queued,
+            4..10 => SeriesState::Failed,
+            _ => SeriesState::Ignored,
+        };
+        let advanced = journal.advance(&record.series, state, None, now);
+        advanced.expect("an allowed step");
+    }
+    let mut group = criterion.benchmark_group("journal of 10 000 series");
+    group.bench_function("the page's 50 series", |b| {
+        b.iter(|| journal.recent(50, 0).expect("a journal"));
+    });
+    group.bench_function("counts", |b| {
+        b.iter(|| journal.counts().expect("a journal"));
+    });
+    group.bench_function("deliveries due", |b| {
+        b.iter(|| journal.deliveries_due(now).expect("a journal"));
+    });
+    group.bench_function("what retention may remove", |b| {
+        b.iter(|| journal.retention_candidates().expect("a journal"));
+    });
+    drop(journal);
+    group.bench_function("opening and checking", |b| {
+        b.iter(|| Journal::open(&path).expect("a journal"));
+    });
+
+    let there = directory();
+    let (journal, _) = Journal::open(&there.path().join("journal.db")).expect("a new journal");
+    let mut number = SERIES;
+    group.bench_function("a durable step of a series", |b| {
+        b.iter(|| {
+            number += 1;
+            journal.open_series(&series(number), now).expect("room")
+        });
+    });
+    group.finish();
+}
+
+fn series(number: u32) -> NewSeries {
+    NewSeries {
+        series: uid(&format!("1.2.3.{number}")),
+        study: uid("1.2.3"),
+        calling_ae: title("BENCH"),
+        peer: "127.0.0.1".parse().expect("an address"),
+        description: Some("ABDOMEN 5.0".to_owned()),
+        modality: "CT".to_owned(),
+        accession_number: None,
+    }
 }
 
 fn fragments() -> Vec<Vec<u8>> {
@@ -101,91 +174,15 @@ fn fragments() -> Vec<Vec<u8>> {
     (0..FRAGMENTS).map(fragment).collect()
 }
 
-fn rate(threads: usize, keep: impl Fn(&str) -> Result<()> + Sync) -> Result<f64> {
-    let begun = Instant::now();
-    thread::scope(|scope| {
-        let keep = &keep;
-        let work = move |thread| {
-            (0..INSTANCES / threads).try_for_each(|number| keep(&format!("1.2.{thread}.{number}")))
-        };
-        let running: Vec<_> = (0..threads)
-            .map(|thread| scope.spawn(move || work(thread)))
-            .collect();
-        running
-            .into_iter()
-            .try_for_each(|it| it.join().expect("no panic while measuring"))
-    })?;
-    Ok(INSTANCES as f64 / begun.elapsed().as_secs_f64())
+fn directory() -> TempDir {
+    let disk = std::env::var_os("HEPAR_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    TempDir::new_in(disk).expect("room on the disk")
 }
 
-fn journal(disk: &Path) -> Result<()> {
-    // Filling takes a sync for each series; in memory that costs nothing. Reading is from the cache
-    // in any case.
-    let memory = Path::new("/dev/shm");
-    let there = tempfile::tempdir_in(if memory.is_dir() { memory } else { disk })?;
-    let path = there.path().join("journal.db");
-    let (journal, _) = Journal::open(&path)?;
-    let now = Timestamp::now();
-    for number in 0..SERIES {
-        let record = journal.open_series(&series(number)?, now)?;
-        let state = match number % 100 {
-            0 => continue,
-            1..4 => SeriesState::Queued,
-            4..10 => SeriesState::Failed,
-            _ => SeriesState::Ignored,
-        };
-        journal.advance(&record.series, state, None, now)?;
-    }
-    report("`recent(50)`", || journal.recent(50, 0).map(drop))?;
-    report("`counts()`", || journal.counts().map(drop))?;
-    report("`deliveries_due()`", || {
-        journal.deliveries_due(now).map(drop)
-    })?;
-    report("`retention_candidates()`", || {
-        journal.retention_candidates().map(drop)
-    })?;
-    drop(journal);
-    report("opening and checking it", || Journal::open(&path).map(drop))?;
-
-    let there = tempfile::tempdir_in(disk)?;
-    let (journal, _) = Journal::open(&there.path().join("journal.db"))?;
-    let mut number = 0;
-    report("a durable step, on the disk", || {
-        number += 1;
-        journal
-            .open_series(&series(number).expect("digits"), now)
-            .map(drop)
-    })?;
-    let first = series(1)?.series;
-    report("a count, durable with the next step", || {
-        journal.note_received(&first, number, now)
-    })
+fn uid(text: &str) -> Uid {
+    Uid::parse(text).expect("a UID")
 }
 
-fn series(number: u32) -> Result<NewSeries> {
-    Ok(NewSeries {
-        series: Uid::parse(&format!("1.2.3.{number}"))?,
-        study: Uid::parse("1.2.3")?,
-        calling_ae: AeTitle::parse("BENCH")?,
-        peer: "127.0.0.1".parse()?,
-        description: Some("ABDOMEN 5.0".to_owned()),
-        modality: "CT".to_owned(),
-        accession_number: None,
-    })
-}
-
-fn report<E>(what: &str, mut work: impl FnMut() -> Result<(), E>) -> Result<()>
-where
-    Result<(), E>: Context<(), E>,
-{
-    let mut taken = Vec::new();
-    for _ in 0..21 {
-        let begun = Instant::now();
-        work().context("measuring")?;
-        taken.push(begun.elapsed());
-    }
-    taken.sort();
-    let median: Duration = taken[taken.len() / 2];
-    println!("| {what} | {:.3} ms |", median.as_secs_f64() * 1e3);
-    Ok(())
+fn title(text: &str) -> AeTitle {
+    AeTitle::parse(text).expect("an AE title")
 }

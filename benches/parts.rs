@@ -1,235 +1,290 @@
-//! What one slice and one series cost in each part behind the receiver, on this machine.
+//! What one slice and one series cost in each part behind the receiver, on one core.
 //!
-//! `cargo bench --bench parts` prints a table. Each figure is the fastest of its repetitions, which
-//! is what the code costs when nothing else runs, and the median beside it.
-//! `HEPAR_TEST_ONNXRUNTIME=/path/libonnxruntime.so` adds ONNX Runtime.
-
-#![expect(clippy::print_stdout, reason = "the table is the result")]
+//! `cargo bench --bench parts` measures what needs nothing but this crate.
+//! `HEPAR_TEST_ONNXRUNTIME=/path/libonnxruntime.so` adds ONNX Runtime, and `HEPAR_BENCH_INPUTS` the
+//! decoders and the SEG writer, on the slices that `benches/compare` puts there.
 
 use std::{
+    fs,
     hint::black_box,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use criterion::{Criterion, criterion_group, criterion_main};
 use hepar::{
     dicom::{Plane, Uid},
-    engine::{EngineChoice, EngineOptions, Urgency, Workers, preprocess},
-    mask::{HuHistogram, Labels, Probabilities, label_slice, measure, neighbours, postprocess},
+    encode::{self, Equipment, SegInput},
+    engine::{
+        EngineChoice, EngineOptions, Image, Logits, Urgency, Workers, preprocess,
+        without_activation_quantisation,
+    },
+    mask::{HuHistogram, Labels, Probabilities, label_slice, measure, postprocess},
     model::Bundle,
     phantom::{PhantomSpec, synthesise},
-    volume::{HuSlice, Stack},
+    series::InstanceHeader,
+    volume::{FrameSource, HuSlice, arrange},
+};
+use ndarray::{Array3, Axis};
+use tract_onnx::{
+    prelude::{Framework, InferenceModelExt, IntoRunnable, Tensor, tvec},
+    tract_core::knobs::KnobScope,
 };
 
-const SIDE: usize = 512;
-/// Synthesised; each stands for as many neighbours as make a series of 300.
-const PHANTOM_SLICES: usize = 60;
-const SLICES: usize = 300;
+/// The slices of the transfer syntaxes measured, in folders of these names.
+const SYNTAXES: [&str; 4] = ["uncompressed", "jpeg-lossless", "jpeg-ls", "jpeg-2000"];
+/// Neighbours over which probabilities are averaged in a series of 1 mm.
+const NEIGHBOURS: usize = 7;
 
-fn main() -> Result<()> {
-    let bundle = Bundle::embedded()?;
-    let spec = PhantomSpec {
-        slices: PHANTOM_SLICES,
-        slice_spacing: 5.0,
-        rows: SIDE,
-        columns: SIDE,
-        ..PhantomSpec::default()
-    };
-    let phantom = synthesise(&spec)?;
-    let middle = phantom
-        .volume
-        .index_axis(ndarray::Axis(0), PHANTOM_SLICES / 2);
-    let slice = HuSlice {
-        rows: SIDE,
-        columns: SIDE,
-        hu: middle.iter().copied().collect(),
-    };
-    let plane = phantom.planes[PHANTOM_SLICES / 2];
-
-    println!("| part | fastest | median |\n|---|---|---|");
-    slice_parts(&bundle, &slice, &plane)?;
-    series_parts(&bundle, &phantom.truth)?;
-    let onnxruntime_library = std::env::var_os("HEPAR_TEST_ONNXRUNTIME").map(PathBuf::from);
-    engine_parts(&bundle, &slice, &plane, EngineChoice::Tract, None)?;
-    if onnxruntime_library.is_some() {
-        let choice = EngineChoice::OnnxRuntime;
-        engine_parts(&bundle, &slice, &plane, choice, onnxruntime_library)?;
-    }
-    Ok(())
-}
+criterion_group!(
+    name = parts;
+    config = Criterion::default().sample_size(10);
+    targets = slice, engines, bare_tract, decoders, series
+);
+criterion_main!(parts);
 
 /// What every slice costs besides the network.
-fn slice_parts(bundle: &Bundle, slice: &HuSlice, plane: &Plane) -> Result<()> {
-    let manifest = &bundle.manifest;
+fn slice(criterion: &mut Criterion) {
+    let bundle = Bundle::embedded().expect("the bundle is whole");
+    let (slice, plane) = abdomen();
+    let input = &bundle.manifest.input;
     let turned = Plane {
         row_cosines: plane.column_cosines,
         column_cosines: plane.row_cosines,
-        ..*plane
+        ..plane
     };
-    report("lay out a slice of 512x512", 200, || {
-        preprocess(slice, plane, &manifest.input)
-    });
-    report("the same, transposed", 200, || {
-        preprocess(slice, &turned, &manifest.input)
-    });
-    report("histogram of a slice", 200, || HuHistogram::of(slice));
-
-    let workers = start(bundle, EngineChoice::Tract, None, 1)?;
-    let (image, placement) = preprocess(slice, plane, &manifest.input);
-    let logits = workers
-        .submit(&series(), Urgency::Live, move |engine| {
-            let embedding = engine.encode(&image)?;
-            engine.head(&embedding)
-        })
-        .blocking_recv()??;
-    let temperature = &manifest.output.temperature;
+    let (image, placement) = preprocess(&slice, &plane, input);
+    let workers = start(&bundle, EngineChoice::Tract, None);
+    let logits = logits(&workers, image);
+    let temperature = &bundle.manifest.output.temperature;
     let probabilities = Probabilities::of(&logits, temperature);
-    report("probabilities", 200, || {
-        Probabilities::of(&logits, temperature)
+
+    let mut group = criterion.benchmark_group("slice");
+    group.bench_function("lay out", |b| b.iter(|| preprocess(&slice, &plane, input)));
+    group.bench_function("lay out, transposed", |b| {
+        b.iter(|| preprocess(&slice, &turned, input));
     });
-    report("mean over 7 neighbours", 200, || {
-        Probabilities::mean(vec![&probabilities; 7])
+    group.bench_function("histogram", |b| b.iter(|| HuHistogram::of(&slice)));
+    group.bench_function("probabilities", |b| {
+        b.iter(|| Probabilities::of(&logits, temperature));
     });
-    report("labels of 512x512", 200, || {
-        label_slice(&probabilities, &placement)
+    group.bench_function("mean of neighbours", |b| {
+        b.iter(|| Probabilities::mean(vec![&probabilities; NEIGHBOURS]));
     });
-    Ok(())
+    group.bench_function("labels", |b| {
+        b.iter(|| label_slice(&probabilities, &placement));
+    });
+    group.finish();
+}
+
+/// Our engines on one worker: with what we do around the library.
+fn engines(criterion: &mut Criterion) {
+    let bundle = Bundle::embedded().expect("the bundle is whole");
+    let (slice, plane) = abdomen();
+    let (image, _) = preprocess(&slice, &plane, &bundle.manifest.input);
+    let library = std::env::var_os("HEPAR_TEST_ONNXRUNTIME").map(PathBuf::from);
+    let mut choices = vec![("tract", EngineChoice::Tract, None)];
+    if library.is_some() {
+        choices.push(("onnxruntime", EngineChoice::OnnxRuntime, library));
+    }
+    let mut group = criterion.benchmark_group("engine");
+    for (name, choice, library) in choices {
+        let workers = start(&bundle, choice, library);
+        for (step, head_too) in [("encoder", false), ("encoder and head", true)] {
+            group.bench_function(format!("{name}, {step}"), |b| {
+                b.iter_custom(|times| on_worker(&workers, &image, times, head_too));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// tract called directly, on the graphs and with the settings that our engine gives it.
+fn bare_tract(criterion: &mut Criterion) {
+    let bundle = Bundle::embedded().expect("the bundle is whole");
+    let knobs = [
+        ("TRACT_LAZY_IM2COL_MIN_KERNEL", "1000000"),
+        ("TRACT_LAZY_IM2COL_MAX_EAGER_BYTES", "1000000000"),
+    ];
+    let knobs: &[_] = if cfg!(target_arch = "x86_64") {
+        &knobs
+    } else {
+        &[]
+    };
+    let load = |file: &[u8]| {
+        let stripped = without_activation_quantisation(file).expect("the bundle is whole");
+        KnobScope::new(knobs.iter().copied())
+            .expect("these settings exist")
+            .enter(|| {
+                tract_onnx::onnx()
+                    .model_for_read(&mut stripped.as_slice())?
+                    .into_optimized()?
+                    .into_runnable()
+            })
+            .expect("tract takes the bundle")
+    };
+    let mut encoder = load(&bundle.encoder).spawn().expect("a plan runs");
+    let (slice, plane) = abdomen();
+    let (image, _) = preprocess(&slice, &plane, &bundle.manifest.input);
+    let shape = [1, 3, image.size, image.size];
+    let input = Tensor::from_shape(&shape, &image.values).expect("an image fills its shape");
+    let mut group = criterion.benchmark_group("engine");
+    group.bench_function("bare tract, encoder", |b| {
+        b.iter(|| {
+            encoder
+                .run(tvec!(input.clone().into()))
+                .expect("tract computes")
+        });
+    });
+    group.finish();
+}
+
+/// From a file's bytes to Hounsfield units.
+fn decoders(criterion: &mut Criterion) {
+    let Some(inputs) = inputs() else { return };
+    let mut group = criterion.benchmark_group("decode");
+    for syntax in SYNTAXES {
+        let files = files(&inputs.join(syntax));
+        group.bench_function(syntax, |b| {
+            b.iter_custom(|times| {
+                let begun = Instant::now();
+                for time in 0..times {
+                    let file = &files[time as usize % files.len()];
+                    let header = InstanceHeader::read(file).expect("a slice");
+                    let source = FrameSource::open(file, &header).expect("a slice");
+                    black_box(source.frame(0).expect("pixels"));
+                }
+                begun.elapsed()
+            });
+        });
+    }
+    group.finish();
 }
 
 /// What a series of 300 slices costs once, after the last slice.
-fn series_parts(bundle: &Bundle, truth: &ndarray::Array3<u8>) -> Result<()> {
-    let step_mm = 5.0 * PHANTOM_SLICES as f64 / SLICES as f64;
-    let stack: Stack = serde_json::from_value(serde_json::json!({
-        "geometry": {
-            "rows": SIDE,
-            "columns": SIDE,
-            "row_cosines": [1.0, 0.0, 0.0],
-            "column_cosines": [0.0, 1.0, 0.0],
-            "pixel_spacing": [0.75, 0.75],
-            "positions": (0..SLICES).map(|s| [0.0, 0.0, s as f64 * step_mm]).collect::<Vec<_>>(),
-            "thickness_mm": vec![step_mm; SLICES],
-            "spacing_mm": step_mm,
-        },
-        "order": [],
-        "findings": [],
-    }))?;
+fn series(criterion: &mut Criterion) {
+    let Some(inputs) = inputs() else { return };
+    let bundle = Bundle::embedded().expect("the bundle is whole");
+    let manifest = &bundle.manifest;
+    let files = files(&inputs.join("series"));
+    let headers: Vec<_> = files
+        .iter()
+        .map(|file| InstanceHeader::read(file).expect("a slice"))
+        .collect();
+    let stack = arrange(&headers).expect("a stack");
+    let truth: Array3<u8> =
+        ndarray_npy::read_npy(inputs.join("series/labels.npy")).expect("the truth");
     let labels = Labels {
-        slices: (0..SLICES)
-            .map(|s| {
-                truth
-                    .index_axis(ndarray::Axis(0), s * PHANTOM_SLICES / SLICES)
-                    .to_owned()
-            })
-            .collect(),
+        slices: truth.outer_iter().map(|slice| slice.to_owned()).collect(),
     };
-    let rules = &bundle.manifest.postprocess;
-    let mut cleaned = labels.clone();
-    report("clean 300 slices", 10, || {
-        postprocess(&mut cleaned, &stack.geometry, rules)
+    let equipment = Equipment {
+        manufacturer: "Hepar".to_owned(),
+        model_name: "Hepar".to_owned(),
+        serial_number: "1".to_owned(),
+        software_versions: vec!["1".to_owned()],
+    };
+    let now = jiff::Zoned::now();
+
+    let mut group = criterion.benchmark_group("series");
+    group.bench_function("clean", |b| {
+        b.iter_batched_ref(
+            || labels.clone(),
+            |labels| postprocess(labels, &stack.geometry, &manifest.postprocess),
+            criterion::BatchSize::LargeInput,
+        );
     });
-    report("measure 300 slices", 10, || measure(&cleaned, &stack));
-    let along: Vec<f64> = (0..SLICES)
-        .map(|s| stack.geometry.along_normal_mm(s))
-        .collect();
-    report("find neighbours of 300 slices", 10, || {
-        (0..SLICES)
-            .map(|s| neighbours(&along, s, 3.0))
-            .collect::<Vec<_>>()
-    });
-    Ok(())
-}
-
-fn engine_parts(
-    bundle: &Bundle,
-    slice: &HuSlice,
-    plane: &Plane,
-    choice: EngineChoice,
-    library: Option<PathBuf>,
-) -> Result<()> {
-    let begun = Instant::now();
-    let workers = start(bundle, choice, library.clone(), 1)?;
-    let loaded = begun.elapsed();
-    let info = workers.info();
-    let name = format!("{} {} on {}", info.name, info.version, info.device);
-    row(&format!("{name}: load, optimise, check"), loaded, loaded);
-
-    let (image, _) = preprocess(slice, plane, &bundle.manifest.input);
-    let [mut encoding, mut heading] = [Vec::new(), Vec::new()];
-    for _ in 0..40 {
-        let image = image.clone();
-        let job = workers.submit(&series(), Urgency::Live, move |engine| {
-            let begun = Instant::now();
-            let embedding = engine.encode(&image)?;
-            let encoded = begun.elapsed();
-            engine.head(&embedding)?;
-            Ok::<_, hepar::engine::EngineError>((encoded, begun.elapsed().saturating_sub(encoded)))
-        });
-        let (encoded, headed) = job.blocking_recv()??;
-        encoding.push(encoded);
-        heading.push(headed);
-    }
-    summary(&format!("{name}: encoder, one slice"), encoding);
-    summary(&format!("{name}: head, one slice"), heading);
-    drop(workers);
-
-    let workers = start(bundle, choice, library, EngineOptions::default().workers)?;
-    let begun = Instant::now();
-    let jobs: Vec<_> = (0..60)
-        .map(|_| {
-            let (slice, plane, input) = (slice.clone(), *plane, bundle.manifest.input.clone());
-            workers.submit(&series(), Urgency::Live, move |engine| {
-                let (image, _) = preprocess(&slice, &plane, &input);
-                let embedding = engine.encode(&image)?;
-                engine.head(&embedding)
+    group.bench_function("measure", |b| b.iter(|| measure(&labels, &stack)));
+    group.bench_function("seg", |b| {
+        b.iter(|| {
+            encode::segmentation(&SegInput {
+                template: &files[0],
+                headers: &headers,
+                stack: &stack,
+                labels: &labels,
+                segments: &manifest.segments,
+                equipment: &equipment,
+                model: encode::Model {
+                    name: &manifest.name,
+                    version: &manifest.version,
+                    digest: &bundle.digest,
+                },
+                configuration_digest: "bench",
+                revision: 1,
+                now: &now,
             })
-        })
-        .collect();
-    for job in jobs {
-        job.blocking_recv()??;
-    }
-    let each = begun.elapsed() / 60;
-    row(
-        &format!("{name}: per slice, {} workers", workers.count()),
-        each,
-        each,
-    );
-    Ok(())
+            .expect("a segmentation")
+        });
+    });
+    group.finish();
 }
 
-fn start(
-    bundle: &Bundle,
-    choice: EngineChoice,
-    onnxruntime_library: Option<PathBuf>,
-    workers: usize,
-) -> Result<Workers> {
+/// A slice through the liver.
+fn abdomen() -> (HuSlice, Plane) {
+    const SLICES: usize = 24;
+    let spec = PhantomSpec {
+        slices: SLICES,
+        slice_spacing: 8.0,
+        ..PhantomSpec::default()
+    };
+    let phantom = synthesise(&spec).expect("a possible phantom");
+    let middle = phantom.volume.index_axis(Axis(0), SLICES / 2);
+    let slice = HuSlice {
+        rows: spec.rows,
+        columns: spec.columns,
+        hu: middle.iter().copied().collect(),
+    };
+    (slice, phantom.planes[SLICES / 2])
+}
+
+fn start(bundle: &Bundle, choice: EngineChoice, library: Option<PathBuf>) -> Workers {
     let options = EngineOptions {
         choice,
-        onnxruntime_library,
-        workers,
+        onnxruntime_library: library,
+        workers: 1,
         ..EngineOptions::default()
     };
-    Ok(Workers::start(bundle, &options)?)
+    Workers::start(bundle, &options).expect("the engine passes its check")
 }
 
-fn series() -> Uid {
+fn on_worker(workers: &Workers, image: &Image, times: u64, head_too: bool) -> Duration {
+    let image = image.clone();
+    let job = workers.submit(&name(), Urgency::Live, move |engine| {
+        let begun = Instant::now();
+        for _ in 0..times {
+            let embedding = engine.encode(&image).expect("the engine computes");
+            if head_too {
+                black_box(engine.head(&embedding).expect("the engine computes"));
+            }
+        }
+        begun.elapsed()
+    });
+    job.blocking_recv().expect("the workers run")
+}
+
+fn logits(workers: &Workers, image: Image) -> Logits {
+    let job = workers.submit(&name(), Urgency::Live, move |engine| {
+        let embedding = engine.encode(&image)?;
+        engine.head(&embedding)
+    });
+    let logits = job.blocking_recv().expect("the workers run");
+    logits.expect("the engine computes")
+}
+
+fn name() -> Uid {
     Uid::derived("bench", &[])
 }
 
-fn report<T>(part: &str, times: usize, mut work: impl FnMut() -> T) {
-    let taken = (0..times).map(|_| {
-        let begun = Instant::now();
-        black_box(work());
-        begun.elapsed()
-    });
-    summary(part, taken.collect());
+fn inputs() -> Option<PathBuf> {
+    std::env::var_os("HEPAR_BENCH_INPUTS").map(PathBuf::from)
 }
 
-fn summary(part: &str, mut taken: Vec<Duration>) {
-    taken.sort();
-    row(part, taken[0], taken[taken.len() / 2]);
-}
-
-fn row(part: &str, fastest: Duration, median: Duration) {
-    println!("| {part} | {fastest:.2?} | {median:.2?} |");
+fn files(dir: &Path) -> Vec<Vec<u8>> {
+    let entries = fs::read_dir(dir).expect("benches/compare makes the inputs");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "dcm"));
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| fs::read(path).expect("a file"))
+        .collect()
 }

@@ -141,6 +141,12 @@ impl EngineError {
     }
 }
 
+/// An ONNX file without what quantises activations, as tract and accelerators get it.
+pub fn without_activation_quantisation(file: &[u8]) -> Result<Vec<u8>, GraphError> {
+    let graph = graph::Graph::parse(file)?;
+    Ok(graph.without_activation_quantisation().encode())
+}
+
 /// To half precision; a value beyond its range becomes infinite, which the check finds.
 fn to_half(values: &[f32]) -> Vec<f16> {
     let mut half = vec![f16::ZERO; values.len()];
