@@ -53,7 +53,12 @@ impl Intake {
                 }
             }
             let (uid, class) = (receipt.sop_instance(), receipt.sop_class());
-            let (record, header) = self.read(uid, class, receipt.bytes_len(), &source, now);
+            let head = self.spool.read_head(uid, HEAD).unwrap_or_default();
+            let bytes = receipt.bytes_len();
+            let (record, header) = match InstanceHeader::read_head(&head) {
+                Some(header) => entry(uid, class, bytes, &source, now, Ok(header)),
+                None => self.read(uid, class, bytes, &source, now),
+            };
             records.push(record);
             readable.extend(header.map(|header| (header, source)));
         }
@@ -93,28 +98,10 @@ impl Intake {
             Ok(file) => InstanceHeader::read(&file).map_err(|error| chain(&error)),
             Err(error) => Err(format!("the instance cannot be read back: {error}")),
         };
-        let mut record = InstanceRecord {
-            sop_instance: sop_instance.clone(),
-            sop_class: sop_class.clone(),
-            series: None,
-            state: InstanceState::Kept,
-            received_at: now,
-            bytes,
-            source: source.clone(),
-            header: None,
-        };
-        match header {
-            Ok(header) => {
-                record.series = Some(header.series.clone());
-                record.header = serde_json::to_value(&header).ok();
-                (record, Some(header))
-            }
-            Err(reason) => {
-                self.quarantine(sop_instance, source, &reason);
-                record.state = InstanceState::Quarantined { reason };
-                (record, None)
-            }
+        if let Err(reason) = &header {
+            self.quarantine(sop_instance, source, reason);
         }
+        entry(sop_instance, sop_class, bytes, source, now, header)
     }
 
     /// The readable instances that the journal has of a series.
@@ -154,6 +141,42 @@ impl Intake {
                 .entry(source.calling_ae.to_string())
                 .or_default() += 1;
         });
+    }
+}
+
+/// How much of an instance is read to find its header; the header of an ordinary CT slice has 2 to
+/// 8 KiB. Private elements can be longer: then the whole file is read.
+const HEAD: usize = 32 * 1024;
+
+/// The journal entry for an instance whose header was read, or could not be.
+fn entry(
+    sop_instance: &Uid,
+    sop_class: &Uid,
+    bytes: u64,
+    source: &Source,
+    now: Timestamp,
+    header: Result<InstanceHeader, String>,
+) -> (InstanceRecord, Option<InstanceHeader>) {
+    let mut record = InstanceRecord {
+        sop_instance: sop_instance.clone(),
+        sop_class: sop_class.clone(),
+        series: None,
+        state: InstanceState::Kept,
+        received_at: now,
+        bytes,
+        source: source.clone(),
+        header: None,
+    };
+    match header {
+        Ok(header) => {
+            record.series = Some(header.series.clone());
+            record.header = serde_json::to_value(&header).ok();
+            (record, Some(header))
+        }
+        Err(reason) => {
+            record.state = InstanceState::Quarantined { reason };
+            (record, None)
+        }
     }
 }
 

@@ -135,17 +135,32 @@ impl InstanceHeader {
     /// says CT. SOPClassUID and SOPInstanceUID are taken from the file meta information where the
     /// data set leaves them empty, as some senders do.
     pub fn read(file: &[u8]) -> Result<Self, HeaderError> {
+        Ok(Self::read_until_pixels(file)?.0)
+    }
+
+    /// The same from the first bytes of a file. `None` unless its pixel data begins among them: only
+    /// the whole file can tell then.
+    #[must_use]
+    pub fn read_head(head: &[u8]) -> Option<Self> {
+        let (header, reached_pixels) = Self::read_until_pixels(head).ok()?;
+        reached_pixels.then_some(header)
+    }
+
+    /// The header, and whether there was pixel data to end it.
+    fn read_until_pixels(file: &[u8]) -> Result<(Self, bool), HeaderError> {
         let part10 = Part10::parse(file)?;
         let mut found = Found::default();
+        let mut reached_pixels = false;
         for element in part10.elements() {
             let element = element?;
             // Everything from here on is pixels, or padding after them.
             if element.tag >= FIRST_PIXEL_TAG {
+                reached_pixels = true;
                 break;
             }
             found.take(&element);
         }
-        found.into_header(&part10)
+        Ok((found.into_header(&part10)?, reached_pixels))
     }
 
     /// Whether the SOP class is one of those that hold CT slices.
@@ -204,6 +219,27 @@ mod tests {
             assert_eq!(header.transfer_syntax.as_str(), syntax);
             header.transfer_syntax = expected.transfer_syntax.clone();
             assert_eq!(header, expected, "{syntax}");
+        }
+    }
+
+    #[test]
+    fn the_head_of_a_file_gives_its_whole_header_or_none() {
+        let file = Sample::slice(3).file();
+        let header = InstanceHeader::read(&file).unwrap();
+        let pixels = sample::ROWS as usize * sample::COLUMNS as usize * 2;
+        let begin =
+            (0..=file.len()).find(|&length| InstanceHeader::read_head(&file[..length]).is_some());
+        let begin = begin.unwrap();
+        assert!(
+            begin <= file.len() - pixels,
+            "{begin} of {} bytes",
+            file.len()
+        );
+        for length in begin..=file.len() {
+            assert_eq!(
+                InstanceHeader::read_head(&file[..length]).as_ref(),
+                Some(&header)
+            );
         }
     }
 

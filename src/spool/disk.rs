@@ -5,7 +5,7 @@
 
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, IoSlice, Write},
+    io::{self, IoSlice, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::SystemTime,
@@ -41,6 +41,9 @@ pub trait Disk: Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The first `bytes` of the content, or all of it if it is shorter.
+    fn read_head(&self, path: &Path, bytes: usize) -> io::Result<Vec<u8>>;
 
     /// When the content was written.
     fn modified(&self, path: &Path) -> io::Result<SystemTime>;
@@ -111,6 +114,14 @@ impl Disk for RealDisk {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn read_head(&self, path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut head = Vec::with_capacity(bytes);
+        File::open(path)?
+            .take(bytes as u64)
+            .read_to_end(&mut head)?;
+        Ok(head)
     }
 
     fn modified(&self, path: &Path) -> io::Result<SystemTime> {

@@ -285,6 +285,12 @@ impl<D: Disk> Spool<D> {
         }
     }
 
+    /// The first `bytes` of an instance's file, as they are: what was committed a moment ago need not
+    /// be compared with its checksum to be looked at.
+    pub fn read_head(&self, sop_instance: &Uid, bytes: usize) -> io::Result<Vec<u8>> {
+        self.disk.read_head(&self.path_of(sop_instance), bytes)
+    }
+
     /// Where the instance's file is, if we have it.
     pub fn path_of(&self, sop_instance: &Uid) -> PathBuf {
         self.instances.join(&file_name(sop_instance))

@@ -73,6 +73,9 @@ impl Disk for FailingDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.real.read(path)
     }
+    fn read_head(&self, path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
+        self.real.read_head(path, bytes)
+    }
     fn modified(&self, path: &Path) -> io::Result<std::time::SystemTime> {
         self.real.modified(path)
     }

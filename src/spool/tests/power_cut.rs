@@ -231,6 +231,12 @@ impl Disk for &PowerCut {
         Ok(state.contents[state.inode(path)?].clone())
     }
 
+    fn read_head(&self, path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut head = self.read(path)?;
+        head.truncate(bytes);
+        Ok(head)
+    }
+
     fn modified(&self, _path: &Path) -> io::Result<SystemTime> {
         Ok(SystemTime::UNIX_EPOCH)
     }
