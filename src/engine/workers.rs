@@ -56,7 +56,10 @@ impl Workers {
             let shared = Arc::clone(&workers.shared);
             let thread = thread::Builder::new()
                 .name(format!("engine-{number}"))
-                .spawn(move || shared.work(&mut *engine));
+                .spawn(move || {
+                    give_way();
+                    shared.work(&mut *engine);
+                });
             // Dropping `workers` stops the threads that did start.
             workers.threads.push(thread.map_err(EngineError::Threads)?);
         }
@@ -163,6 +166,18 @@ impl Shared {
     }
 }
 
+/// Lowers this thread's priority below that of whoever receives, answers or delivers: a slice may
+/// wait for its turn in the engine, a scanner must not wait for a core.
+fn give_way() {
+    // Under the name of a process, Linux keeps priorities for each thread (sched(7)).
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "the engine's threads run at the common priority");
+    }
+}
+
+/// A tenth of the share of a thread at the common priority, where both want the same core.
+const NICENESS: i32 = 10;
+
 fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
     condition
         .wait(state)
@@ -229,6 +244,19 @@ mod tests {
         finish.send(()).unwrap();
         stopper.join().unwrap();
         assert_eq!(in_hand.blocking_recv(), Ok(7));
+    }
+
+    #[test]
+    fn workers_give_way_to_everybody_else() {
+        let here = rustix::process::getpriority_process(None).unwrap();
+        let job = |_: &mut dyn Engine| rustix::process::getpriority_process(None);
+        let workers = workers(1);
+        let there = workers.submit(&series(), Urgency::Live, job);
+        assert_eq!(
+            there.blocking_recv().unwrap(),
+            Ok((here + NICENESS).min(19))
+        );
+        assert_eq!(rustix::process::getpriority_process(None), Ok(here));
     }
 
     #[test]
