@@ -7,6 +7,9 @@
 //!
 //! A bundle that fails its check never replaces one that works. At the start the next one in line
 //! takes its place; while running, the one that runs goes on. Either is said on the page.
+//!
+//! TensorRT builds its plan for minutes when it meets a bundle for the first time. No series waits
+//! for that: tract serves from the start, and what begins after the plan is ready runs on it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +20,7 @@ use super::{dispatcher::Message, engine_room::EngineRoom};
 use crate::{
     chain,
     config::Config,
-    engine::EngineOptions,
+    engine::{EngineChoice, EngineOptions},
     model::{
         Bundle, BundleError, Trust,
         store::{Choice, Selection, Store, StoreError},
@@ -103,13 +106,22 @@ impl Models {
             if self.running.as_ref() == Some(&choice) {
                 return None;
             }
-            match self.open(&choice) {
+            let stands_in = self.stand_in(&choice);
+            match self.open(&choice, self.config.model.engine) {
                 Ok(room) => {
                     let (name, digest) = (&room.bundle.manifest.name, &room.bundle.digest);
                     let (version, origin) = (&room.bundle.manifest.version, &room.bundle.origin);
                     tracing::info!(name, version, digest, %origin, "model in use");
                     self.running = Some(choice);
                     return Some(Ok(Arc::new(room)));
+                }
+                Err(reason) if stands_in => {
+                    tracing::error!(%choice, reason, "tensorrt not usable");
+                    problems.push(format!(
+                        "The engine tensorrt cannot be used ({reason}); tract runs in its place."
+                    ));
+                    self.running = Some(choice);
+                    return None;
                 }
                 Err(reason) => {
                     tracing::error!(%choice, reason, "model not usable");
@@ -128,14 +140,33 @@ impl Models {
         Some(Err(last))
     }
 
-    fn open(&self, choice: &Choice) -> Result<EngineRoom, String> {
+    /// Puts tract to work while the engine asked for takes its time; whether it did.
+    fn stand_in(&self, choice: &Choice) -> bool {
+        if self.config.model.engine != EngineChoice::TensorRt || self.running.is_some() {
+            return false;
+        }
+        match self.open(choice, EngineChoice::Tract) {
+            Ok(room) => {
+                tracing::info!("tract serves until tensorrt is ready");
+                // Nobody listens only while stopping.
+                let _ = self
+                    .inbox
+                    .blocking_send(Message::Engine(Ok(Arc::new(room))));
+                true
+            }
+            // The bundle's own fault: opening it for tensorrt says so.
+            Err(_) => false,
+        }
+    }
+
+    fn open(&self, choice: &Choice, engine: EngineChoice) -> Result<EngineRoom, String> {
         let bundle = match choice {
             Choice::Installed(id) => self.store.load(id, &self.config.model.trust()),
             Choice::Default => load_bundle(&self.config),
         };
         let bundle = bundle.map_err(|error| chain(&error))?;
         let options = EngineOptions {
-            choice: self.config.model.engine,
+            choice: engine,
             onnxruntime_library: self.config.model.onnxruntime_library.clone(),
             tensorrt_plans: Some(self.config.state_dir().join("tensorrt")),
             ..EngineOptions::default()
@@ -160,5 +191,47 @@ pub fn load_bundle(config: &Config) -> Result<Bundle, BundleError> {
     match &config.model.bundle {
         Some(directory) => Bundle::load(directory, &trust),
         None => Bundle::embedded(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::RealDisk;
+
+    #[test]
+    fn tract_serves_where_tensorrt_was_asked_for_and_cannot_be_had() {
+        let there = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.device.state_dir = Some(there.path().to_owned());
+        config.model.engine = EngineChoice::TensorRt;
+        let facts = Arc::new(FactsBoard::default());
+        let (inbox, mut messages) = mpsc::channel(4);
+        let mut models = Models {
+            config: Arc::new(config),
+            spool: Arc::new(Spool::open(there.path(), RealDisk).unwrap()),
+            facts: Arc::clone(&facts),
+            store: Store::of(there.path()),
+            inbox,
+            seen: None,
+            running: None,
+            told: Vec::new(),
+        };
+        models.look();
+
+        let Some(Message::Engine(Ok(room))) = messages.blocking_recv() else {
+            panic!("no engine");
+        };
+        assert_eq!(room.workers.info().name, "tract");
+        assert!(
+            messages.try_recv().is_err(),
+            "what serves is not taken away"
+        );
+        let notices = facts.read().notices;
+        let told = |word: &str| notices.iter().any(|notice| notice.contains(word));
+        assert!(
+            told("tensorrt") && told("tract runs in its place"),
+            "{notices:?}"
+        );
     }
 }

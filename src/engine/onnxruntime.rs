@@ -48,6 +48,17 @@ impl Provider {
         }
     }
 
+    /// With plans in a folder of their own for a bundle and a library: TensorRT names them by graph
+    /// and device, and one that another version built is not read again.
+    fn keyed(self, bundle: &str, library: &str) -> Self {
+        match self {
+            Self::TensorRt { plans: Some(plans) } => Self::TensorRt {
+                plans: Some(plans.join(format!("{bundle:.16}-{library}"))),
+            },
+            other => other,
+        }
+    }
+
     /// Each must register: falling back is the caller's decision, under the true name.
     fn dispatch(&self) -> Vec<ep::ExecutionProviderDispatch> {
         let cuda = || ep::CUDA::default().build().error_on_failure();
@@ -124,6 +135,14 @@ impl Files {
             Graph::parse(&bundle.encoder).map_err(|source| InterfaceError::Encoder { source })?;
         let head = Graph::parse(&bundle.head).map_err(|source| InterfaceError::Head { source })?;
         let interface = Arc::new(Interface::of(&encoder, &head, &bundle.manifest)?);
+        let provider = provider.keyed(&bundle.digest, &version(library));
+        if let Provider::TensorRt { plans: Some(plans) } = &provider {
+            std::fs::create_dir_all(plans).map_err(|error| EngineError::Load {
+                engine: NAME,
+                file: "the folder of TensorRT's plans",
+                source: error.into(),
+            })?;
+        }
         // Accelerators know no unsigned activations; they compute the floats in half precision.
         let (encoder, head) = match provider {
             Provider::Cpu => (bundle.encoder.clone(), bundle.head.clone()),
@@ -281,5 +300,23 @@ fn failed(step: &'static str, error: ort::Error) -> EngineError {
         engine: NAME,
         step,
         source: error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_of_another_bundle_or_library_are_not_met() {
+        let plans = |bundle: &str, library: &str| {
+            let plans = Some(PathBuf::from("/var/lib/hepar/tensorrt"));
+            Provider::TensorRt { plans }.keyed(bundle, library)
+        };
+        let first = plans("0123456789abcdef0123", "1.31.1");
+        let there = PathBuf::from("/var/lib/hepar/tensorrt/0123456789abcdef-1.31.1");
+        assert_eq!(first, Provider::TensorRt { plans: Some(there) });
+        assert_ne!(first, plans("0123456789abcdef0123", "1.32.0"));
+        assert_ne!(first, plans("fedcba9876543210fedc", "1.31.1"));
     }
 }
