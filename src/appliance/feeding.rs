@@ -8,6 +8,7 @@ use super::{
     dispatcher::Dispatcher,
     engine_room::{EngineRoom, SliceOutcome},
     live::Trust,
+    turns::{HELD, Turn},
 };
 use crate::{dicom::Uid, engine::Urgency, spool::journal::SeriesState};
 
@@ -19,6 +20,7 @@ impl Dispatcher {
         };
         let mut ready = Vec::new();
         let begin = self.to_begin();
+        let turn = Turn::of(&self.live, HELD);
         for (series, live) in &mut self.live {
             let complete = live.completed.is_some();
             if live.waits_to_begin() {
@@ -34,7 +36,7 @@ impl Dispatcher {
             };
             let engine = live.engine.get_or_insert_with(|| Arc::clone(&current));
             let engine = Arc::clone(engine);
-            while live.in_flight < EngineRoom::SHARE {
+            while live.in_flight < EngineRoom::SHARE && turn.includes(series) {
                 let Some((instance, frames)) = live.to_encode.pop_front() else {
                     break;
                 };

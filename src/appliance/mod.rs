@@ -23,6 +23,7 @@ mod parts;
 mod pulse;
 mod recovery;
 mod results;
+mod turns;
 mod upkeep;
 
 use std::{
