@@ -4,32 +4,16 @@
 //! Hounsfield units, is this a stack, is what was found a liver? Each gives a code, the measured
 //! value and a sentence. A refusal is an answer too: it goes to the page and into the result.
 
-use serde::Serialize;
+mod gate;
+
+pub use gate::{Gate, Outcome};
+use gate::{at_least, at_most, gate, refuse_if, warn_if, worst};
 
 use super::{Changes, Findings, HuHistogram, OrganSample, View};
 use crate::{
     model::GateThresholds,
     volume::{GeometryFinding, Stack},
 };
-
-/// How a gate was passed; ordered by severity.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    Pass,
-    Warn,
-    Refuse,
-}
-
-/// One question and its answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Gate {
-    pub code: &'static str,
-    pub outcome: Outcome,
-    pub measured: f64,
-    pub unit: &'static str,
-    pub words: String,
-}
 
 /// What the gates look at: all of one series.
 pub struct Examination<'a> {
@@ -75,10 +59,11 @@ fn hounsfield(histogram: &HuHistogram, limits: &GateThresholds) -> Vec<Gate> {
     let air_gate = match air {
         Some(hu) if in_range(hu, limits.air_peak_hu_refuse) => {
             gate("hu-air", Outcome::Pass, hu, "HU", "air where it should be")
+                .accepting(limits.air_peak_hu_refuse)
         }
         Some(hu) => {
             let words = "air is not where Hounsfield units have it: wrong rescale intercept?";
-            gate("hu-air", Outcome::Refuse, hu, "HU", words)
+            gate("hu-air", Outcome::Refuse, hu, "HU", words).accepting(limits.air_peak_hu_refuse)
         }
         // A field of view inside the body holds no air, but then it holds fat.
         None if has_fat => {
@@ -114,7 +99,11 @@ fn hounsfield(histogram: &HuHistogram, limits: &GateThresholds) -> Vec<Gate> {
             gate("hu-soft-tissue", Outcome::Refuse, hu, "HU", words)
         }
     };
-    vec![air_gate, fat_gate, tissue_gate]
+    vec![
+        air_gate,
+        fat_gate.usually(at_least(PEAK_SHARE)),
+        tissue_gate.accepting(limits.soft_tissue_peak_hu_refuse),
+    ]
 }
 
 fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
@@ -134,7 +123,8 @@ fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
             slices as f64,
             "slices",
             &format!("{slices} slices, {} are needed", limits.slices_refuse),
-        ),
+        )
+        .accepting(at_least(limits.slices_refuse as f64)),
         gate(
             "geometry-orientation",
             worst(
@@ -144,14 +134,18 @@ fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
             degrees,
             "degrees",
             &format!("slices lie {degrees:.1} degrees off the axial plane"),
-        ),
+        )
+        .usually(at_most(limits.tilt_degrees))
+        .accepting(at_most(limits.tilt_degrees_refuse)),
         gate(
             "geometry-step",
             worst(step_mm > limits.step_mm_refuse, step_mm > limits.step_mm),
             step_mm,
             "mm",
             &format!("slices are {step_mm:.2} mm apart"),
-        ),
+        )
+        .usually(at_most(limits.step_mm))
+        .accepting(at_most(limits.step_mm_refuse)),
         gate(
             "geometry-gaps",
             warn_if(gaps > 0.0),
@@ -162,7 +156,8 @@ fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
             } else {
                 "no slice is missing"
             },
-        ),
+        )
+        .usually(at_most(0.0)),
         gate(
             "geometry-even",
             warn_if(uneven > 0.0),
@@ -173,7 +168,8 @@ fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
             } else {
                 "slices are evenly spaced"
             },
-        ),
+        )
+        .usually(at_most(0.0)),
     ]
 }
 
@@ -192,6 +188,8 @@ fn region(view: &View, limits: &GateThresholds) -> Gate {
         "mm",
         &words,
     )
+    .usually(at_least(limits.organ_view_mm))
+    .accepting(at_least(limits.organ_view_mm_refuse))
 }
 
 fn organ(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
@@ -207,7 +205,9 @@ fn organ(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
         ml,
         "ml",
         &format!("{ml:.0} ml of liver, {smallest} to {largest} ml are usual"),
-    );
+    )
+    .usually(limits.organ_ml)
+    .accepting(at_least(limits.organ_ml_refuse));
     let Some(centroid) = findings.liver_centroid_lps else {
         // Without a liver there is nothing more to ask about it.
         return vec![volume];
@@ -232,14 +232,16 @@ fn organ(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
                 "{:.0} % of what looked like liver is in one piece",
                 share * 100.0
             ),
-        ),
+        )
+        .usually(at_least(limits.organ_largest_share)),
         gate(
             "liver-extent",
             warn_if(extent < limits.organ_extent_mm),
             extent,
             "mm",
             &format!("the liver reaches over {extent:.0} mm"),
-        ),
+        )
+        .usually(at_least(limits.organ_extent_mm)),
         gate(
             "liver-side",
             warn_if(to_right_mm < 0.0),
@@ -248,7 +250,8 @@ fn organ(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
             &format!(
                 "the liver lies {to_right_mm:.0} mm to the patient's right of the image centre"
             ),
-        ),
+        )
+        .usually(at_least(0.0)),
         gate(
             "liver-cut",
             warn_if(findings.liver_cut),
@@ -278,6 +281,7 @@ fn appearance(sample: &OrganSample, limits: &GateThresholds) -> Vec<Gate> {
             "HU",
             words,
         )
+        .usually(at_least(limits.organ_enhanced_hu))
     });
     let certainty = sample.mean_entropy().map(|nats| {
         let words = if nats > limits.organ_entropy {
@@ -292,6 +296,7 @@ fn appearance(sample: &OrganSample, limits: &GateThresholds) -> Vec<Gate> {
             "nats",
             words,
         )
+        .usually(at_most(limits.organ_entropy))
     });
     phase.into_iter().chain(certainty).collect()
 }
@@ -316,14 +321,16 @@ fn lesions(findings: &Findings, limits: &GateThresholds) -> Vec<Gate> {
             share,
             "share",
             &format!("lesions are {:.0} % of the liver", share * 100.0),
-        ),
+        )
+        .usually(at_most(limits.lesion_share)),
         gate(
             "lesion-count",
             warn_if(count > limits.lesions),
             count as f64,
             "lesions",
             &format!("{count} lesions"),
-        ),
+        )
+        .usually(at_most(limits.lesions as f64)),
         gate(
             "lesion-size",
             warn_if(tiny > 0),
@@ -333,40 +340,9 @@ fn lesions(findings: &Findings, limits: &GateThresholds) -> Vec<Gate> {
                 "{tiny} lesions are below {} ml and uncertain",
                 limits.lesion_ml
             ),
-        ),
+        )
+        .usually(at_most(0.0)),
     ]
-}
-
-fn gate(
-    code: &'static str,
-    outcome: Outcome,
-    measured: f64,
-    unit: &'static str,
-    words: &str,
-) -> Gate {
-    Gate {
-        code,
-        outcome,
-        measured,
-        unit,
-        words: words.to_owned(),
-    }
-}
-
-fn warn_if(suspicious: bool) -> Outcome {
-    worst(false, suspicious)
-}
-
-fn refuse_if(wrong: bool) -> Outcome {
-    worst(wrong, false)
-}
-
-fn worst(wrong: bool, suspicious: bool) -> Outcome {
-    match (wrong, suspicious) {
-        (true, _) => Outcome::Refuse,
-        (false, true) => Outcome::Warn,
-        (false, false) => Outcome::Pass,
-    }
 }
 
 #[cfg(test)]

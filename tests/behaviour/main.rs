@@ -52,6 +52,12 @@ mod layer_for_yocto;
 mod overlay_lands_on_the_lesion;
 /// A PACS that is down, full, picky or rude gets the result once, when it can take it.
 mod pacs_is_down;
+/// The page in a real Chromium: live, operable, accessible, in every size and state.
+mod page_in_a_browser;
+/// The page of a series: pictures of every slice, and answers to addresses that nobody should ask.
+mod page_series;
+/// What scripts read from the page stays what its schema says.
+mod page_status_schema;
 /// Whoever reads the log or the page learns nothing about a patient.
 mod patients_stay_unnamed;
 /// The first start makes what is missing, and no start writes anything over.

@@ -28,6 +28,13 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// The model's bundle lies in this directory.
+    #[must_use]
+    pub fn with_bundle_at(mut self, directory: &str) -> Self {
+        writeln!(self.model, "bundle = \"{directory}\"").unwrap();
+        self
+    }
+
     /// Bundles signed with this key may be installed.
     #[must_use]
     pub fn trusting(mut self, key: &str) -> Self {
