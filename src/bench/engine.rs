@@ -20,7 +20,7 @@ use hepar::{
 };
 
 use super::flow::PACS_AE;
-use crate::commands::segment::{Files, encode};
+use crate::commands::segment::{Files, encode, read_frame};
 
 /// Our parts with nobody else around them.
 pub struct Parts {
@@ -98,6 +98,7 @@ impl Parts {
             bundle: &self.bundle,
             engine: self.workers.info(),
             equipment: &appliance::equipment(dir),
+            frame: &|instance, frame| read_frame(&instances, instance, frame),
             revision: 1,
             now: jiff::Zoned::now(),
         })?;

@@ -207,7 +207,7 @@ impl Segment {
     }
 }
 
-fn read_frame(instances: &Files, instance: &Uid, frame: usize) -> Option<HuSlice> {
+pub fn read_frame(instances: &Files, instance: &Uid, frame: usize) -> Option<HuSlice> {
     let (header, file) = instances
         .iter()
         .find(|(h, _)| h.sop_instance == *instance)?;
