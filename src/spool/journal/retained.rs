@@ -22,11 +22,15 @@ impl Journal {
                           WHERE instances.series = series.series) AS bytes,
                      EXISTS (SELECT 1 FROM objects JOIN deliveries USING (object)
                           WHERE objects.series = series.series
-                              AND deliveries.state NOT IN (?1, ?2)) AS unsent
+                              AND deliveries.state NOT IN (?1, ?2, ?3)) AS unsent
                  FROM series WHERE purged_at IS NULL",
             )?
             .query_map(
-                [DeliveryState::Delivered, DeliveryState::Superseded],
+                [
+                    DeliveryState::Delivered,
+                    DeliveryState::Declined,
+                    DeliveryState::Superseded,
+                ],
                 |row| {
                     Ok(Candidate {
                         series: row.get("series")?,
