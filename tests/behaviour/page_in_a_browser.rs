@@ -10,7 +10,7 @@ use std::{
 
 use hepar::{
     dicom::{AeTitle, Remedy, Uid},
-    spool::journal::{Journal, NewSeries, ResultObject, SeriesState},
+    spool::journal::{Addressed, Journal, NewSeries, ResultObject, SeriesState},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -124,8 +124,10 @@ fn every_lasting_state(state_dir: &Path) {
             .record_result(
                 series,
                 &findings,
-                std::slice::from_ref(&object),
-                &["pacs".to_owned()],
+                &[Addressed {
+                    object: object.clone(),
+                    destinations: vec!["pacs".to_owned()],
+                }],
                 now,
             )
             .unwrap();
