@@ -148,25 +148,30 @@ impl Browser {
         headers: &[(&str, &str)],
         body: &str,
     ) -> std::io::Result<Reply> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        let mut lines = vec![
+            format!("{method} {path} HTTP/1.1"),
+            "connection: close".to_owned(),
+        ];
         if headers.iter().all(|(name, _)| *name != "host") {
-            request += &format!("host: {}\r\n", self.address);
+            lines.push(format!("host: {}", self.address));
         }
-        for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
-        }
+        lines.extend(
+            headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}")),
+        );
         if !self.cookies.is_empty() {
             let pairs = self
                 .cookies
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"));
-            request += &format!("cookie: {}\r\n", pairs.collect::<Vec<_>>().join("; "));
+            lines.push(format!("cookie: {}", pairs.collect::<Vec<_>>().join("; ")));
         }
         if method == "POST" {
-            request += "content-type: application/x-www-form-urlencoded\r\n";
-            request += &format!("content-length: {}\r\n", body.len());
+            lines.push("content-type: application/x-www-form-urlencoded".to_owned());
+            lines.push(format!("content-length: {}", body.len()));
         }
-        request += &format!("\r\n{body}");
+        let request = format!("{}\r\n\r\n{body}", lines.join("\r\n"));
 
         let socket = TcpStream::connect(self.address)?;
         socket.set_read_timeout(Some(Duration::from_mins(1)))?;
@@ -210,7 +215,10 @@ fn parse(answer: &str) -> Option<Reply> {
 
 /// A form's fields, each letter percent-encoded.
 pub fn form(fields: &[(&str, &str)]) -> String {
-    let encoded = |text: &str| -> String { text.bytes().map(|b| format!("%{b:02X}")).collect() };
+    let encoded = |text: &str| {
+        let letters: Vec<_> = text.bytes().map(|b| format!("%{b:02X}")).collect();
+        letters.concat()
+    };
     let pairs = fields
         .iter()
         .map(|(name, value)| format!("{name}={}", encoded(value)));
