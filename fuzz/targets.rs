@@ -68,7 +68,8 @@ pub fn association(bytes: &[u8]) -> bool {
     while let Ok(Some(pdu)) = inbox.take() {
         match pdu {
             Pdu::AssociateRequest(request) => {
-                let Ok(acceptance) = negotiate(&request, peer, &policy, Admission::Open) else {
+                let Ok(acceptance) = negotiate(&request, peer, None, &policy, Admission::Open)
+                else {
                     return false;
                 };
                 conversation = open(acceptance.contexts);

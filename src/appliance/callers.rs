@@ -2,15 +2,18 @@
 
 use jiff::Timestamp;
 
-use super::dispatcher::Dispatcher;
+use super::{dispatcher::Dispatcher, trail};
 use crate::{
-    association,
+    association::{self, Rejection},
     dicom::{sop_class, transfer_syntax},
     status::{self, metric_names},
 };
 
 impl Dispatcher {
     pub(super) fn association(&mut self, event: association::Event) {
+        if let Some(event) = trail::of_association(&event) {
+            self.audit.record(event);
+        }
         match event {
             association::Event::Ended {
                 association, how, ..
@@ -55,13 +58,21 @@ impl Dispatcher {
                     address: peer,
                     called_ae: called_ae.trim().to_owned(),
                     reason: words.clone(),
-                    unknown: reason == association::Rejection::CallingAeTitle,
+                    unknown: matches!(reason, Rejection::CallingAeTitle | Rejection::CallerAddress),
                     last_seen: Timestamp::now(),
                     times: 0,
                 };
                 self.facts.pin(|facts| {
                     *facts.refused_callers.entry(words).or_default() += 1;
                     facts.callers.refused(caller);
+                });
+            }
+            association::Event::Unheard { problem, .. } => {
+                let words = format!("the peer {problem}");
+                metrics::counter!(metric_names::REFUSALS, "reason" => "no TLS connection")
+                    .increment(1);
+                self.facts.pin(|facts| {
+                    *facts.refused_callers.entry(words).or_default() += 1;
                 });
             }
             association::Event::SetApart { source, .. } => self.facts.pin(|facts| {

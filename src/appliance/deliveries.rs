@@ -8,8 +8,11 @@ use std::{sync::Arc, time::Duration};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use jiff::Timestamp;
 use rand::SeedableRng;
+use tokio_util::sync::CancellationToken;
 
+use super::trail;
 use crate::{
+    audit::{Event, Log, Transfer},
     deliver::{self, DeliverError, Destination, Outgoing},
     dicom::{Uid, sop_class},
     encode::ObjectKind,
@@ -27,6 +30,9 @@ pub(super) struct Deliverer {
     pub destination: Destination,
     pub journal: Arc<Journal>,
     pub facts: Arc<FactsBoard>,
+    pub audit: Log,
+    /// Cancelled when the appliance stops: a stalled delivery is then left for the next start.
+    pub stop: CancellationToken,
 }
 
 impl Deliverer {
@@ -69,8 +75,17 @@ impl Deliverer {
                     path: delivery.path.clone(),
                 })
                 .collect();
-            let outcomes = deliver::store(&self.destination, &objects);
+            for delivery in due.iter().filter(|delivery| delivery.attempts == 0) {
+                self.audit_transfer(delivery, |transfer| Some(Event::Sending(transfer)))?;
+            }
+            let outcomes = deliver::store(&self.destination, &objects, &self.stop);
             for (delivery, outcome) in due.iter().zip(outcomes) {
+                // Neither the PACS' fault nor an attempt: it is still due at the next start.
+                if let Err(DeliverError::Stopped { .. }) = outcome {
+                    continue;
+                }
+                let ended = outcome.as_ref().map(|_status| ());
+                self.audit_transfer(delivery, |transfer| trail::ended(transfer, delivery, ended))?;
                 self.record(delivery, outcome.map(|_status| ()), rng)?;
             }
             self.facts.touch();
@@ -82,6 +97,20 @@ impl Deliverer {
         });
         // What is due may be another destination's, in hand there.
         Ok(wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+    }
+
+    fn audit_transfer(
+        &self,
+        delivery: &DeliveryRecord,
+        event: impl FnOnce(Transfer) -> Option<Event>,
+    ) -> Result<(), JournalError> {
+        if let Some(series) = self.journal.series(&delivery.series)? {
+            let transfer = trail::outgoing(delivery, &series, &self.destination);
+            if let Some(event) = event(transfer) {
+                self.audit.record(event);
+            }
+        }
+        Ok(())
     }
 
     fn record(

@@ -25,9 +25,12 @@ use super::{
     journal_trouble::Trouble,
     live::{Live, Trust},
     results::{ResultError, Results},
+    trail,
 };
 use crate::{
-    association, chain,
+    association,
+    audit::Log,
+    chain,
     dicom::{Remedy, Uid},
     series::{Assembler, Completed, Eligibility, InstanceHeader, judge, too_few},
     spool::{
@@ -60,6 +63,7 @@ pub(super) struct Dispatcher {
     pub intake: Intake,
     pub journal: Arc<Journal>,
     pub facts: Arc<FactsBoard>,
+    pub audit: Log,
     pub assembler: Assembler,
     pub quiet_period: Duration,
     pub live: BTreeMap<Uid, Live>,
@@ -260,6 +264,11 @@ impl Dispatcher {
         };
         let headers: Vec<InstanceHeader> = live.headers.values().cloned().collect();
         tracing::info!(%series, instances = headers.len(), ?evidence, "series complete");
+        if let Ok(Some(record)) = self.journal.series(&series)
+            && let Some(event) = trail::received(&record, &headers, &self.intake.spool)
+        {
+            self.audit.record(event);
+        }
         let ignored = match judge(&headers) {
             Eligibility::Eligible => None,
             Eligibility::NotYet => Some(too_few(&headers)),

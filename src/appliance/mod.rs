@@ -10,6 +10,7 @@
 
 mod again;
 mod callers;
+mod credentials;
 mod deliveries;
 mod dispatcher;
 mod engine_room;
@@ -23,6 +24,7 @@ mod parts;
 mod pulse;
 mod recovery;
 mod results;
+mod trail;
 mod turns;
 mod upkeep;
 
@@ -40,6 +42,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    audit::AuditError,
     config::Config,
     dicom::{Remedy, Uid},
     encode::Equipment,
@@ -51,8 +54,10 @@ use crate::{
         FactsBoard, MetricsHandle,
         access::{Access, AccessError},
     },
+    tls::TlsError,
 };
 
+use credentials::{Credentials, doors};
 use dispatcher::Message;
 pub use engine_room::{SliceError, encode_frames};
 pub use finish::{
@@ -62,9 +67,11 @@ use intake::Intake;
 pub use models::load_bundle;
 use parts::Parts;
 pub use pulse::Stuck;
+use trail::Trail;
 
 /// The running appliance.
 pub struct Appliance {
+    /// Where plain associations are accepted; where encrypted ones are, if there are no plain ones.
     pub dicom_address: SocketAddr,
     pub page_address: SocketAddr,
     pub journal: Arc<Journal>,
@@ -74,6 +81,7 @@ pub struct Appliance {
     inbox: mpsc::Sender<Message>,
     wake: Vec<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
+    trail: Trail,
 }
 
 /// Why the appliance cannot start. Nothing has been acknowledged yet.
@@ -91,6 +99,10 @@ pub enum StartError {
     },
     #[error("the page cannot be served")]
     Page(#[from] AccessError),
+    #[error("cannot use the certificates or the key of {what}")]
+    Tls { what: String, source: TlsError },
+    #[error("cannot keep the audit trail")]
+    Audit(#[from] AuditError),
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
 }
@@ -117,6 +129,7 @@ impl Appliance {
         let config = Arc::new(config);
         let state_dir = config.state_dir();
         let facts = Arc::new(FactsBoard::default());
+        let credentials = Credentials::load(&config, &facts)?;
         let opened = {
             let (state_dir, facts) = (state_dir.clone(), Arc::clone(&facts));
             let config = Arc::clone(&config);
@@ -127,12 +140,17 @@ impl Appliance {
             })
             .await
         };
-        let (access, spool, journal) =
+        let (mut access, spool, journal) =
             opened.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
 
-        let dicom = listen(config.listener.address, "DICOM").await?;
+        let doors = doors(&config, credentials.listener).await?;
         let page = listen(config.status.address, "the page").await?;
-        let dicom_address = local(&dicom, config.listener.address)?;
+        let (audit, trail) = trail::open(&config, &state_dir, credentials.syslog, &facts)?;
+        access.0.audit_by(audit.clone());
+        let dicom_address = match doors.first() {
+            Some(door) => local(&door.listener, config.listener.address)?,
+            None => config.listener.address,
+        };
         let page_address = local(&page, config.status.address)?;
 
         let scheme = if config.status.needs_tls() {
@@ -145,13 +163,14 @@ impl Appliance {
             spool,
             journal,
             facts,
+            audit,
             stop: CancellationToken::new(),
             tracker: TaskTracker::new(),
         };
         let (inbox, messages) = mpsc::channel(INBOX);
-        let (wake, mut threads) = parts.deliverers()?;
+        let (wake, mut threads) = parts.deliverers(credentials.destinations)?;
         threads.push(parts.dispatcher(&state_dir, messages, &inbox, &wake)?);
-        parts.accept_associations(dicom, &inbox);
+        parts.accept_associations(doors, &inbox);
         parts.serve_pages(page, access, metrics, &inbox);
         parts.load_engine(&state_dir, inbox.clone());
         tracing::info!(
@@ -171,6 +190,7 @@ impl Appliance {
             inbox,
             wake,
             threads,
+            trail,
         })
     }
 
@@ -214,6 +234,11 @@ impl Appliance {
         });
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!("a delivery in hand is left for the next start");
+        }
+        let trail = self.trail;
+        let recorded = tokio::task::spawn_blocking(move || trail.finish());
+        if tokio::time::timeout(GRACE, recorded).await.is_err() {
+            tracing::warn!("the audit trail was not finished in time");
         }
         let journal = self.journal;
         match tokio::task::spawn_blocking(move || journal.end_run()).await {

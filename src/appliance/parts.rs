@@ -27,7 +27,9 @@ use super::{
     upkeep::Upkeep,
 };
 use crate::{
-    association::{self, Admission, CallerRule, Policy},
+    association::{self, Admission, Door, Policy},
+    audit::Log,
+    config::Caller,
     config::Config,
     deliver,
     model::store::Store,
@@ -42,6 +44,7 @@ pub(super) struct Parts {
     pub spool: Arc<Spool>,
     pub journal: Arc<Journal>,
     pub facts: Arc<FactsBoard>,
+    pub audit: Log,
     pub stop: CancellationToken,
     pub tracker: TaskTracker,
 }
@@ -50,19 +53,19 @@ type Wakers = Vec<Sender<()>>;
 
 impl Parts {
     /// Starts a thread for each destination; what wakes it, and the threads.
-    pub(super) fn deliverers(&self) -> Result<(Wakers, Vec<JoinHandle<()>>), StartError> {
+    pub(super) fn deliverers(
+        &self,
+        destinations: Vec<deliver::Destination>,
+    ) -> Result<(Wakers, Vec<JoinHandle<()>>), StartError> {
         let (mut wake, mut threads) = (Vec::new(), Vec::new());
-        for destination in &self.config.destinations {
-            let name = &destination.name;
+        for destination in destinations {
+            let name = destination.name.clone();
             let deliverer = Deliverer {
-                destination: deliver::Destination::new(
-                    name,
-                    destination.ae_title.clone(),
-                    &destination.address,
-                    self.config.listener.ae_title.clone(),
-                ),
+                destination,
                 journal: Arc::clone(&self.journal),
                 facts: Arc::clone(&self.facts),
+                audit: self.audit.clone(),
+                stop: self.stop.clone(),
             };
             self.facts.pin(|facts| {
                 facts.destinations.entry(name.clone()).or_default();
@@ -103,6 +106,7 @@ impl Parts {
             },
             journal: Arc::clone(&self.journal),
             facts: Arc::clone(&self.facts),
+            audit: self.audit.clone(),
             assembler: Assembler::new(self.config.series.quiet_period, chunking),
             quiet_period: self.config.series.quiet_period,
             live: BTreeMap::new(),
@@ -120,7 +124,10 @@ impl Parts {
     }
 
     /// Accepts associations, as long as there is room for what they bring.
-    pub(super) fn accept_associations(&self, listener: TcpListener, inbox: &mpsc::Sender<Message>) {
+    pub(super) fn accept_associations(&self, doors: Vec<Door>, inbox: &mpsc::Sender<Message>) {
+        if self.config.callers.is_empty() {
+            tracing::warn!("no [[caller]] is configured: anyone on the network may send");
+        }
         let (admit, admission) = watch::channel(Admission::Open);
         let upkeep = Upkeep {
             spool: Arc::clone(&self.spool),
@@ -133,7 +140,7 @@ impl Parts {
         self.tracker
             .spawn(relay(relayed, inbox.clone(), Message::Association));
         let served = association::serve(
-            listener,
+            doors,
             Arc::new(policy(&self.config)),
             Arc::clone(&self.spool),
             admission,
@@ -215,14 +222,7 @@ async fn relay<T>(
 fn policy(config: &Config) -> Policy {
     Policy {
         max_associations: config.listener.max_associations,
-        callers: config
-            .callers
-            .iter()
-            .map(|caller| CallerRule {
-                ae_title: caller.ae_title.clone(),
-                address: caller.address,
-            })
-            .collect(),
+        callers: config.callers.iter().map(Caller::rule).collect(),
         ..Policy::new(config.listener.ae_title.clone())
     }
 }

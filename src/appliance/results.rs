@@ -19,12 +19,12 @@ use super::{
 };
 use crate::{
     config::Config,
-    dicom::{AeTitle, Remedy, Uid},
+    dicom::{Remedy, Uid},
     encode::{Equipment, ObjectKind},
     series::InstanceHeader,
     spool::{
         Spool, SpoolError,
-        journal::{Addressed, Journal, JournalError, ResultObject, SeriesState},
+        journal::{Addressed, Journal, JournalError, ResultObject, SeriesRecord, SeriesState},
     },
     status::metric_names,
     volume::{FrameSource, HuSlice},
@@ -148,7 +148,7 @@ impl Results {
             tracing::info!(%series, status = %SeriesState::Refused, slices = finished.json.n_slices, reason, "refused");
             return Ok(SeriesState::Refused);
         }
-        let objects = self.keep(&finished, &record.calling_ae, name)?;
+        let objects = self.keep(&finished, &record, name)?;
         let waited = last_durable.elapsed();
         json["seconds_to_seg"] = waited.as_secs_f64().into();
         json["made_at"] = Timestamp::now().to_string().into();
@@ -178,12 +178,14 @@ impl Results {
     fn keep(
         &self,
         finished: &Finished,
-        calling_ae: &AeTitle,
+        record: &SeriesRecord,
         name: impl Fn(&str) -> String,
     ) -> Result<Vec<Addressed>, SpoolError> {
         let mut kept = Vec::new();
         for (kind, object) in finished.objects() {
-            let destinations = self.config.destinations_for(calling_ae, kind);
+            let destinations = self
+                .config
+                .destinations_for(&record.calling_ae, record.peer, kind);
             if kind != ObjectKind::Seg && destinations.is_empty() {
                 continue;
             }

@@ -10,6 +10,7 @@
 //! Memory is bounded by [`Policy::receive_memory`], 4 MiB and two receive buffers of 1 MiB for each
 //! association, and one PDU for each.
 
+mod caller;
 pub mod claims;
 pub mod conversation;
 pub mod data_set;
@@ -19,6 +20,7 @@ pub mod negotiation;
 pub mod pdu;
 mod policy;
 mod session;
+mod stream;
 mod wire;
 
 #[cfg(test)]
@@ -32,21 +34,21 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, mpsc, watch},
-};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use caller::{CallerRule, CertificateRule, Network, RuleError};
 use data_set::Budget;
 pub use negotiation::Rejection;
 use policy::Slots;
-pub use policy::{Admission, CalledRule, CallerRule, Policy};
+pub use policy::{Admission, CalledRule, Policy};
 use session::Acceptor;
+pub use stream::Door;
 
 use crate::{
     dicom::{AeTitle, Uid},
     spool::{Disk, Source, Spool, Spooled},
+    tls::Problem,
 };
 
 /// What the rest of the appliance hears, in order for each association.
@@ -86,6 +88,9 @@ pub enum Event {
         peer: IpAddr,
         reason: Rejection,
     },
+    /// No association could be asked for, because the connection's bytes were not what this door
+    /// takes.
+    Unheard { peer: IpAddr, problem: Problem },
 }
 
 /// How an association ended.
@@ -115,12 +120,13 @@ impl fmt::Display for Ended {
     }
 }
 
-/// Accepts associations on `listener` until `stop` is cancelled.
+/// Accepts associations at every door until `stop` is cancelled; the limits hold for all doors
+/// together.
 ///
 /// Returns as soon as nothing new is accepted; open associations finish the message in hand on
 /// `tracker`, which the caller waits for.
 pub async fn serve<D: Disk + 'static>(
-    listener: TcpListener,
+    doors: Vec<Door>,
     policy: Arc<Policy>,
     spool: Arc<Spool<D>>,
     admission: watch::Receiver<Admission>,
@@ -128,9 +134,10 @@ pub async fn serve<D: Disk + 'static>(
     tracker: TaskTracker,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let address = listener.local_addr()?;
-    tracing::info!(%address, ae_title = %policy.ae_title, "listening for associations");
     let connections = Arc::new(Semaphore::new(policy.max_associations + UNDECIDED));
+    if policy.callers.is_empty() {
+        tracing::warn!("no caller is configured: anyone on the network may send");
+    }
     let acceptor = Arc::new(Acceptor {
         slots: Slots::new(&policy),
         budget: Budget::new(policy.receive_memory),
@@ -139,14 +146,34 @@ pub async fn serve<D: Disk + 'static>(
         admission,
         events,
         tracker: tracker.clone(),
-        stop: stop.clone(),
+        stop,
         opened: AtomicU64::new(0),
     });
+    let mut open = Vec::with_capacity(doors.len());
+    for door in doors {
+        let address = door.listener.local_addr()?;
+        let (tls, ae_title) = (door.tls.is_some(), &acceptor.policy.ae_title);
+        tracing::info!(%address, tls, %ae_title, "listening for associations");
+        let (acceptor, connections) = (Arc::clone(&acceptor), Arc::clone(&connections));
+        open.push(tracker.spawn(attend(door, acceptor, connections)));
+    }
+    for door in open {
+        door.await.map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+async fn attend<D: Disk + 'static>(
+    door: Door,
+    acceptor: Arc<Acceptor<D>>,
+    connections: Arc<Semaphore>,
+) {
+    let Door { listener, tls } = door;
     let mut full = false;
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(()),
+            () = acceptor.stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
@@ -167,9 +194,9 @@ pub async fn serve<D: Disk + 'static>(
         let Ok(connection) = connection else {
             continue;
         };
-        let acceptor = Arc::clone(&acceptor);
-        tracker.spawn(async move {
-            acceptor.attend(stream, peer).await;
+        let (visitor, tls) = (Arc::clone(&acceptor), tls.clone());
+        acceptor.tracker.spawn(async move {
+            visitor.attend(stream, peer, tls).await;
             drop(connection);
         });
     }

@@ -16,12 +16,16 @@ use dicom_ul::pdu::{
     PresentationContextResult, PresentationContextResultReason as Outcome, UserVariableItem,
 };
 
-use super::policy::{Admission, CalledRule, Policy};
+use super::{
+    caller,
+    policy::{Admission, CalledRule, Policy},
+};
 use crate::dicom::{
     AeTitle, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Uid,
     sop_class::{self, SopClassRole},
     transfer_syntax,
 };
+use crate::tls::Certificate;
 
 /// Why an association is refused; each has its own A-ASSOCIATE-RJ (PS3.8 Table 9-21).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -32,8 +36,12 @@ pub enum Rejection {
     ApplicationContext,
     #[error("the called AE title is not ours")]
     CalledAeTitle,
-    #[error("the calling AE title, or its address, is not allowed")]
+    #[error("the calling AE title is not among the callers")]
     CallingAeTitle,
+    #[error("the caller calls from an address that is not its own")]
+    CallerAddress,
+    #[error("the caller does not show the certificate that it is known by")]
+    CallerCertificate,
     #[error("too many associations are open")]
     TooManyAssociations,
     #[error("storage is full")]
@@ -41,11 +49,13 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::ProtocolVersion,
         Self::ApplicationContext,
         Self::CalledAeTitle,
         Self::CallingAeTitle,
+        Self::CallerAddress,
+        Self::CallerCertificate,
         Self::TooManyAssociations,
         Self::NoSpace,
     ];
@@ -67,7 +77,7 @@ impl Rejection {
                 AssociationRJResult::Permanent,
                 AssociationRJSource::ServiceUser(User::CalledAETitleNotRecognized),
             ),
-            Self::CallingAeTitle => (
+            Self::CallingAeTitle | Self::CallerAddress | Self::CallerCertificate => (
                 AssociationRJResult::Permanent,
                 AssociationRJSource::ServiceUser(User::CallingAETitleNotRecognized),
             ),
@@ -117,10 +127,11 @@ impl Acceptance {
     }
 }
 
-/// Judges an association request from `peer`.
+/// Judges an association request from `peer`, who showed `certificate` if it was asked for one.
 pub fn negotiate(
     request: &AssociationRQ,
     peer: IpAddr,
+    certificate: Option<&Certificate>,
     policy: &Policy,
     admission: Admission,
 ) -> Result<Acceptance, Rejection> {
@@ -138,10 +149,9 @@ pub fn negotiate(
         .ok()
         .filter(|called| policy.called == CalledRule::Any || *called == policy.ae_title)
         .ok_or(Rejection::CalledAeTitle)?;
-    let calling_ae = AeTitle::parse(&request.calling_ae_title)
-        .ok()
-        .filter(|calling| policy.allows(calling, peer))
-        .ok_or(Rejection::CallingAeTitle)?;
+    let calling_ae =
+        AeTitle::parse(&request.calling_ae_title).map_err(|_| Rejection::CallingAeTitle)?;
+    caller::judge(&policy.callers, &calling_ae, peer, certificate)?;
 
     let mut contexts = BTreeMap::new();
     let mut results = Vec::with_capacity(request.presentation_contexts.len());
@@ -238,7 +248,7 @@ const UNSTATED_MAX_PDU_LENGTH: u32 = 16_384;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{association::policy::CallerRule, dicom::transfer_syntax::DECODABLE};
+    use crate::{association::CallerRule, dicom::transfer_syntax::DECODABLE};
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -267,7 +277,7 @@ mod tests {
 
     fn outcome(class: &str, syntaxes: &[&str]) -> (Outcome, String) {
         let request = request(&[(class, syntaxes)]);
-        let acceptance = negotiate(&request, HERE, &policy(), Admission::Open).unwrap();
+        let acceptance = negotiate(&request, HERE, None, &policy(), Admission::Open).unwrap();
         let result = acceptance.reply.presentation_contexts[0].clone();
         assert_eq!(
             result.reason == Outcome::Acceptance,
@@ -279,7 +289,7 @@ mod tests {
     fn refused(change: impl FnOnce(&mut AssociationRQ, &mut Policy)) -> Rejection {
         let (mut request, mut policy) = (request(&[]), policy());
         change(&mut request, &mut policy);
-        negotiate(&request, HERE, &policy, Admission::Open).unwrap_err()
+        negotiate(&request, HERE, None, &policy, Admission::Open).unwrap_err()
     }
 
     const MPEG4: &str = "1.2.840.10008.1.2.4.102";
@@ -359,7 +369,7 @@ mod tests {
         let ts: &[&str] = &[uids::IMPLICIT_VR_LITTLE_ENDIAN];
         let mut request = request(&[(uids::VERIFICATION, ts), (uids::CT_IMAGE_STORAGE, ts)]);
         request.presentation_contexts[1].id = 1;
-        let acceptance = negotiate(&request, HERE, &policy(), Admission::Open).unwrap();
+        let acceptance = negotiate(&request, HERE, None, &policy(), Admission::Open).unwrap();
         assert_eq!(acceptance.contexts[&1].role, SopClassRole::Verification);
         assert_eq!(
             acceptance.reply.presentation_contexts[1].reason,
@@ -392,10 +402,11 @@ mod tests {
         );
         assert_eq!(
             refused(|_, policy| policy.callers = vec![CallerRule {
-                ae_title: AeTitle::parse("CT1").unwrap(),
-                address: Some(IpAddr::from([10, 0, 0, 1])),
+                ae_title: Some(AeTitle::parse("CT1").unwrap()),
+                address: Some("10.0.0.1".parse().unwrap()),
+                certificate: None,
             }]),
-            CallingAeTitle
+            CallerAddress
         );
 
         // Result, source, reason of PS3.8 Table 9-21.
@@ -404,6 +415,8 @@ mod tests {
             (ApplicationContext, [1, 1, 2]),
             (CalledAeTitle, [1, 1, 7]),
             (CallingAeTitle, [1, 1, 3]),
+            (CallerAddress, [1, 1, 3]),
+            (CallerCertificate, [1, 1, 3]),
             (TooManyAssociations, [2, 3, 2]),
             (NoSpace, [2, 3, 1]),
         ] {
@@ -417,7 +430,7 @@ mod tests {
         let (mut request, mut policy) = (request(&[]), policy());
         request.called_ae_title = "ANY-SCP".into();
         policy.called = CalledRule::Any;
-        let acceptance = negotiate(&request, HERE, &policy, Admission::Open).unwrap();
+        let acceptance = negotiate(&request, HERE, None, &policy, Admission::Open).unwrap();
         assert_eq!(acceptance.called_ae.as_str(), "ANY-SCP");
     }
 
@@ -427,9 +440,9 @@ mod tests {
         let store = request(&[(uids::CT_IMAGE_STORAGE, ts)]);
         let echo = request(&[(uids::VERIFICATION, ts)]);
         for admission in [Admission::NoSpace, Admission::ReserveTouched] {
-            let refused = negotiate(&store, HERE, &policy(), admission);
+            let refused = negotiate(&store, HERE, None, &policy(), admission);
             assert_eq!(refused.unwrap_err(), Rejection::NoSpace);
-            assert!(negotiate(&echo, HERE, &policy(), admission).is_ok());
+            assert!(negotiate(&echo, HERE, None, &policy(), admission).is_ok());
         }
     }
 
@@ -437,7 +450,7 @@ mod tests {
     fn the_peers_limit_is_taken_as_stated() {
         let mut request = request(&[]);
         let limit = |request: &AssociationRQ| {
-            negotiate(request, HERE, &policy(), Admission::Open)
+            negotiate(request, HERE, None, &policy(), Admission::Open)
                 .unwrap()
                 .peer_max_pdu_length
         };

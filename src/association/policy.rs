@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use super::caller::CallerRule;
 use crate::dicom::AeTitle;
 
 /// What an acceptor allows. [`Policy::new`] gives every limit a value that suits one department.
@@ -27,7 +28,8 @@ pub struct Policy {
     pub max_data_set: u64,
     /// Memory in unfinished data sets, all associations together, beyond 4 MiB for each.
     pub receive_memory: u64,
-    /// From the connection to the end of the association request (ARTIM, PS3.8 §9.1.4).
+    /// From the connection to the end of the TLS handshake where there is one, and from there to the
+    /// end of the association request (ARTIM, PS3.8 §9.1.4).
     pub request_timeout: Duration,
     /// An association is cut that in this time neither finishes a message nor brings 32 KiB.
     pub idle_timeout: Duration,
@@ -38,14 +40,6 @@ pub enum CalledRule {
     /// The called AE title must be ours.
     Ours,
     Any,
-}
-
-/// One sender that is allowed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CallerRule {
-    pub ae_title: AeTitle,
-    /// `None`: from any address.
-    pub address: Option<IpAddr>,
 }
 
 /// Whether there is room for more; the appliance watches the disk and says.
@@ -73,17 +67,6 @@ impl Policy {
             request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),
         }
-    }
-
-    pub(super) fn allows(&self, caller: &AeTitle, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.callers.is_empty()
-            || self.callers.iter().any(|rule| {
-                rule.ae_title == *caller
-                    && rule
-                        .address
-                        .is_none_or(|address| address.to_canonical() == peer)
-            })
     }
 }
 
@@ -167,20 +150,5 @@ mod tests {
         assert!(slots.take(&title("BAD"), here).is_some());
         drop(good);
         assert!(slots.taken.lock().unwrap().is_empty());
-    }
-
-    #[test]
-    fn callers_are_known_by_title_and_address() {
-        let mut policy = Policy::new(title("HEPAR"));
-        let (here, there) = (IpAddr::from([10, 0, 0, 5]), IpAddr::from([10, 0, 0, 6]));
-        assert!(policy.allows(&title("ANY"), there));
-        policy.callers = vec![CallerRule {
-            ae_title: title("CT1"),
-            address: Some(here),
-        }];
-        assert!(policy.allows(&title("CT1"), here));
-        assert!(policy.allows(&title("CT1"), "::ffff:10.0.0.5".parse().unwrap()));
-        assert!(!policy.allows(&title("CT1"), there));
-        assert!(!policy.allows(&title("CT2"), here));
     }
 }

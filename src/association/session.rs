@@ -14,6 +14,7 @@ use std::{
 };
 
 use dicom_ul::pdu::{AbortRQServiceProviderReason as AbortReason, AssociationRQ};
+use rustls::ServerConfig;
 use tokio::{
     net::TcpStream,
     sync::{mpsc, watch},
@@ -28,13 +29,15 @@ use super::{
     data_set::Budget,
     keeping::{Kept, keep},
     negotiation::{Acceptance, Context, Rejection, negotiate},
-    pdu::{self, Fragments, Pdu},
+    pdu::{self, Fragments, Pdu, PduError},
     policy::{Admission, Policy, Slot, Slots},
+    stream::{Mute, Stream},
     wire::{Wire, WireError},
 };
 use crate::{
     chain,
     spool::{Disk, Source, Spool},
+    tls::{Certificate, Problem},
 };
 
 /// What all associations share.
@@ -52,7 +55,38 @@ pub(super) struct Acceptor<D: Disk> {
 
 impl<D: Disk + 'static> Acceptor<D> {
     /// Attends to a connection until it is closed.
-    pub(super) async fn attend(&self, stream: TcpStream, peer: IpAddr) {
+    pub(super) async fn attend(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        tls: Option<Arc<ServerConfig>>,
+    ) {
+        let Some(config) = tls else {
+            return self.listen(Stream::Plain(stream), peer, None).await;
+        };
+        let handshake = timeout(
+            self.policy.request_timeout,
+            Stream::encrypted(stream, config, peer),
+        );
+        let shaken = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return,
+            shaken = handshake => shaken.unwrap_or(Err(Mute::Problem(Problem::TimedOut))),
+        };
+        match shaken {
+            Ok((stream, certificate)) => self.listen(stream, peer, certificate).await,
+            Err(Mute::Silent) => tracing::debug!(%peer, "connected and said nothing"),
+            Err(Mute::Problem(problem)) => self.unheard(peer, problem),
+        }
+    }
+
+    /// Dropped when the queue is full, as refusals are.
+    fn unheard(&self, peer: IpAddr, problem: Problem) {
+        tracing::warn!(%peer, "the peer {problem}");
+        let _ = self.events.try_send(Event::Unheard { peer, problem });
+    }
+
+    async fn listen(&self, stream: Stream, peer: IpAddr, certificate: Option<Certificate>) {
         // Announcing no limit still means that no PDU is longer than a data set may be.
         let max_data_pdu = match self.policy.max_pdu_length {
             0 => u32::try_from(self.policy.max_data_set).unwrap_or(u32::MAX),
@@ -65,7 +99,9 @@ impl<D: Disk + 'static> Acceptor<D> {
             first = timeout(self.policy.request_timeout, wire.receive()) => first,
         };
         match first {
-            Ok(Ok(Some(Pdu::AssociateRequest(request)))) => self.admit(wire, &request, peer).await,
+            Ok(Ok(Some(Pdu::AssociateRequest(request)))) => {
+                self.admit(wire, &request, peer, certificate.as_ref()).await;
+            }
             // Monitoring systems probe the port like this.
             Ok(Ok(None)) => tracing::debug!(%peer, "connected and said nothing"),
             Ok(Ok(Some(other))) => {
@@ -73,11 +109,18 @@ impl<D: Disk + 'static> Acceptor<D> {
                 tracing::warn!(%peer, pdu, "the first PDU was no association request");
                 wire.abort(AbortReason::UnexpectedPdu).await;
             }
+            Ok(Err(WireError::Pdu(PduError::UnknownType(TLS_HANDSHAKE)))) => {
+                self.unheard(peer, Problem::OnlyTls);
+            }
             Ok(Err(WireError::Pdu(err))) => {
                 tracing::warn!(%peer, err = chain(&err), "not an association request");
                 wire.abort(err.abort_reason()).await;
             }
             Ok(Err(WireError::Broken(err))) => {
+                // With TLS 1.3 the end of a handshake shows itself with the first bytes.
+                if let Some(problem) = Problem::behind(&err) {
+                    return self.unheard(peer, problem);
+                }
                 tracing::debug!(%peer, %err, "broke before it asked for an association");
             }
             Ok(Err(WireError::TimedOut)) | Err(_) => {
@@ -87,9 +130,16 @@ impl<D: Disk + 'static> Acceptor<D> {
         }
     }
 
-    async fn admit(&self, mut wire: Wire, request: &AssociationRQ, peer: IpAddr) {
+    async fn admit(
+        &self,
+        mut wire: Wire,
+        request: &AssociationRQ,
+        peer: IpAddr,
+        certificate: Option<&Certificate>,
+    ) {
         let admission = *self.admission.borrow();
-        let admitted = negotiate(request, peer, &self.policy, admission).and_then(|acceptance| {
+        let judged = negotiate(request, peer, certificate, &self.policy, admission);
+        let admitted = judged.and_then(|acceptance| {
             let slot = self.slots.take(&acceptance.calling_ae, peer);
             Ok((acceptance, slot.ok_or(Rejection::TooManyAssociations)?))
         });
@@ -337,6 +387,9 @@ impl<D: Disk + 'static> Association<'_, D> {
         }
     }
 }
+
+/// The first byte of a TLS connection (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 22;
 
 /// An AE title that was refused, and may be none, fit for a log.
 fn printable(title: &str) -> String {

@@ -12,15 +12,17 @@ use std::{
 use dicom_ul::pdu::AbortRQServiceProviderReason;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     time::{timeout, timeout_at},
 };
 
-use super::pdu::{self, Inbox, Pdu, PduError};
+use super::{
+    pdu::{self, Inbox, Pdu, PduError},
+    stream::Stream,
+};
 
 #[derive(Debug)]
 pub struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     inbox: Inbox,
     patience: Patience,
     room: usize,
@@ -37,9 +39,9 @@ pub enum WireError {
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream, max_data_pdu: u32, idle_timeout: Duration) -> Self {
+    pub fn new(stream: Stream, max_data_pdu: u32, idle_timeout: Duration) -> Self {
         // Without it, a response waits for the acknowledgement of the one before.
-        if let Err(err) = stream.set_nodelay(true) {
+        if let Err(err) = stream.socket().set_nodelay(true) {
             tracing::debug!(%err, "TCP_NODELAY could not be set");
         }
         Self {
@@ -75,7 +77,7 @@ impl Wire {
             }
             self.patience.progress(read, Instant::now());
             // The kernel forgets this wish by itself, so it is repeated; failing costs only time.
-            let _ = self.stream.set_quickack(true);
+            let _ = self.stream.socket().set_quickack(true);
         }
     }
 
@@ -85,7 +87,12 @@ impl Wire {
     }
 
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        timeout(self.patience.limit, self.stream.write_all(bytes))
+        let written = async {
+            self.stream.write_all(bytes).await?;
+            // An encrypted stream may hold back the end.
+            self.stream.flush().await
+        };
+        timeout(self.patience.limit, written)
             .await
             .map_err(|_| WireError::TimedOut)?
             .map_err(WireError::Broken)
@@ -93,7 +100,11 @@ impl Wire {
 
     /// Aborts as the service provider. The peer may be gone; then nobody needs to hear it.
     pub async fn abort(mut self, reason: AbortRQServiceProviderReason) {
-        let _ = timeout(FAREWELL, self.stream.write_all(&pdu::abort(reason))).await;
+        let farewell = async {
+            self.stream.write_all(&pdu::abort(reason)).await?;
+            self.stream.flush().await
+        };
+        let _ = timeout(FAREWELL, farewell).await;
         self.close().await;
     }
 

@@ -24,6 +24,7 @@ mod message;
 mod patient;
 mod record;
 mod recorder;
+mod syslog;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use event::{Actor, Event, Peer, Transfer};
 pub use file::{Cursor, Trail};
 pub use patient::Patients;
 pub use recorder::{Log, Recorder, Settings};
+pub use syslog::Syslog;
 
 use crate::{dicom::Remedy, secrets::SecretError};
 

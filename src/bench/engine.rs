@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use dicom_dictionary_std::uids;
+use tokio_util::sync::CancellationToken;
 
 use hepar::{
     appliance::{self, Complete, finish},
@@ -115,7 +116,7 @@ impl Parts {
             sop_instance: finished.seg.sop_instance,
             path,
         };
-        for outcome in deliver::store(&pacs, &[seg]) {
+        for outcome in deliver::store(&pacs, &[seg], &CancellationToken::new()) {
             outcome?;
         }
         Ok(begun.elapsed())

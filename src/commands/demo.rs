@@ -5,6 +5,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use hepar::{
     appliance::Appliance,
@@ -100,6 +101,7 @@ impl Demo {
             ae_title: AeTitle::parse(PACS_TITLE)?,
             address: pacs.address.to_string(),
             objects: vec![config::ObjectKind::Seg],
+            tls: None,
         });
         Ok(config)
     }
@@ -142,9 +144,9 @@ async fn push(files: &[Outgoing], address: String) -> anyhow::Result<Instant> {
         &address,
         AeTitle::parse("DEMO_CT")?,
     );
-    let files = files.to_vec();
+    let (files, never) = (files.to_vec(), CancellationToken::new());
     tokio::task::spawn_blocking(move || {
-        for (file, outcome) in files.iter().zip(deliver::store(&scanner, &files)) {
+        for (file, outcome) in files.iter().zip(deliver::store(&scanner, &files, &never)) {
             outcome.with_context(|| format!("{} was not accepted", file.path.display()))?;
         }
         Ok(Instant::now())

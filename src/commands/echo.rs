@@ -23,12 +23,9 @@ impl Echo {
             .iter()
             .find(|d| d.name == self.destination);
         let destination = match (configured, self.destination.split_once('@')) {
-            (Some(known), _) => deliver::Destination::new(
-                &known.name,
-                known.ae_title.clone(),
-                &known.address,
-                calling,
-            ),
+            (Some(known), _) => known
+                .open(calling)
+                .map_err(|e| Failure::new(Failure::CONFIG, e))?,
             (None, Some((title, address))) => {
                 let title = AeTitle::parse(title).map_err(|e| Failure::new(Failure::USAGE, e))?;
                 deliver::Destination::new(&self.destination, title, address, calling)

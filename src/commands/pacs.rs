@@ -40,7 +40,7 @@ impl Pacs {
         let (tasks, stopped) = (tracker.clone(), stop.clone());
         tracker.spawn(async move {
             let served = association::serve(
-                listener,
+                vec![listener.into()],
                 Arc::new(policy),
                 spool,
                 admission,

@@ -109,7 +109,7 @@ async fn feed_watchdog(appliance: &Appliance) {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
-            StartError::Page(_) => Self::CONFIG,
+            StartError::Page(_) | StartError::Tls { .. } => Self::CONFIG,
             _ => Self::IO,
         };
         Self::new(code, error)

@@ -228,13 +228,8 @@ impl Site {
     /// Destinations that answer C-ECHO.
     fn reachable(&self) -> Vec<String> {
         let answers = |known: &&hepar::config::Destination| {
-            let destination = deliver::Destination::new(
-                &known.name,
-                known.ae_title.clone(),
-                &known.address,
-                self.config.listener.ae_title.clone(),
-            );
-            deliver::echo(&destination).is_ok()
+            let opened = known.open(self.config.listener.ae_title.clone());
+            opened.is_ok_and(|destination| deliver::echo(&destination).is_ok())
         };
         let destinations = self.config.destinations.iter().filter(answers);
         destinations.map(|known| known.name.clone()).collect()

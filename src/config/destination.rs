@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
-use crate::dicom::AeTitle;
+use super::{PeerTls, Problem};
 pub use crate::encode::ObjectKind;
+use crate::{deliver, dicom::AeTitle, tls::TlsError};
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -13,6 +13,9 @@ pub struct Destination {
     pub address: String,
     #[serde(default = "only_seg")]
     pub objects: Vec<ObjectKind>,
+    /// Associations with it are encrypted; `None`: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<PeerTls>,
 }
 
 fn only_seg() -> Vec<ObjectKind> {
@@ -26,19 +29,42 @@ impl Destination {
         if others.iter().any(|d| d.name == *name) {
             return Err(Problem::DestinationNamedTwice(name.clone()));
         }
-        let port = self.address.rsplit_once(':').map(|(_, port)| port);
-        if port
-            .and_then(|p| p.parse::<u16>().ok())
-            .is_none_or(|p| p == 0)
-        {
-            return Err(Problem::NotHostAndPort {
-                destination: name.clone(),
-                address: self.address.clone(),
-            });
+        check_address(name, &self.address)?;
+        if let Some(tls) = &self.tls {
+            tls.check(name)?;
         }
         if self.objects.is_empty() {
             return Err(Problem::WantsNothing(name.clone()));
         }
         Ok(())
     }
+
+    /// Ready to be called by `calling_ae`; reads certificates and keys.
+    pub fn open(&self, calling_ae: AeTitle) -> Result<deliver::Destination, TlsError> {
+        let tls = self.tls.as_ref().map(|tls| tls.load(&self.address));
+        Ok(deliver::Destination {
+            tls: tls.transpose()?,
+            ..deliver::Destination::new(
+                &self.name,
+                self.ae_title.clone(),
+                &self.address,
+                calling_ae,
+            )
+        })
+    }
+}
+
+/// `whose`: what has this address, for the message.
+pub(super) fn check_address(whose: &str, address: &str) -> Result<(), Problem> {
+    let port = address.rsplit_once(':').map(|(_, port)| port);
+    if port
+        .and_then(|p| p.parse::<u16>().ok())
+        .is_none_or(|p| p == 0)
+    {
+        return Err(Problem::NotHostAndPort {
+            destination: whose.to_owned(),
+            address: address.to_owned(),
+        });
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use super::{ListenerTls, Problem};
 use crate::dicom::AeTitle;
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -11,6 +11,10 @@ pub struct Listener {
     pub ae_title: AeTitle,
     pub address: SocketAddr,
     pub max_associations: usize,
+    /// Whether unencrypted associations are accepted, at `address`.
+    pub plain: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ListenerTls>,
 }
 
 impl Default for Listener {
@@ -19,6 +23,8 @@ impl Default for Listener {
             ae_title: AeTitle::parse("HEPAR").expect("a valid AE title"),
             address: SocketAddr::from(([0, 0, 0, 0], 11112)),
             max_associations: 32,
+            plain: true,
+            tls: None,
         }
     }
 }
@@ -28,6 +34,10 @@ impl Listener {
         if self.max_associations == 0 {
             return Err(Problem::NoAssociations);
         }
-        Ok(())
+        match &self.tls {
+            Some(tls) => tls.check(),
+            None if self.plain => Ok(()),
+            None => Err(Problem::NoWayIn),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! leaves a default in force. What cannot work is refused here, before a port is opened. Each section
 //! of the file is a file here; it holds its defaults and its own checks.
 
+mod audit;
 mod caller;
 mod destination;
 mod device;
@@ -14,11 +15,16 @@ mod problem;
 mod retention;
 mod series;
 mod status;
+mod tls;
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
+pub use audit::{Audit, PatientNaming};
 pub use caller::Caller;
 pub use destination::{Destination, ObjectKind};
 pub use device::Device;
@@ -29,6 +35,7 @@ pub use problem::{ConfigError, Problem};
 pub use retention::Retention;
 pub use series::Series;
 pub use status::Status;
+pub use tls::{ListenerTls, PeerTls};
 
 use crate::dicom::AeTitle;
 
@@ -47,6 +54,7 @@ pub struct Config {
     pub destinations: Vec<Destination>,
     pub retention: Retention,
     pub status: Status,
+    pub audit: Audit,
 }
 
 impl Config {
@@ -82,11 +90,12 @@ impl Config {
             destination.check(&self.destinations[..i])?;
         }
         for caller in &self.callers {
-            caller.check(&self.destinations)?;
+            caller.check(&self.destinations, self.listener.tls.as_ref())?;
         }
         self.listener.check()?;
         self.series.check()?;
         self.retention.check()?;
+        self.audit.check()?;
         self.status.check()
     }
 
@@ -103,9 +112,23 @@ impl Config {
     }
 
     /// Names of the destinations that objects of this kind go to, made from this caller's series.
+    ///
+    /// The first rule with its title and address decides; certificates decide who may send, not
+    /// where results go.
     #[must_use]
-    pub fn destinations_for(&self, calling_ae: &AeTitle, kind: ObjectKind) -> Vec<String> {
-        let rule = self.callers.iter().find(|c| c.ae_title == *calling_ae);
+    pub fn destinations_for(
+        &self,
+        calling_ae: &AeTitle,
+        peer: IpAddr,
+        kind: ObjectKind,
+    ) -> Vec<String> {
+        let rule = self.callers.iter().find(|caller| {
+            caller
+                .ae_title
+                .as_ref()
+                .is_none_or(|title| title == calling_ae)
+                && caller.address.is_none_or(|network| network.contains(peer))
+        });
         let only = rule.and_then(|caller| caller.destinations.as_ref());
         let wanting = self.destinations.iter().filter(|destination| {
             destination.objects.contains(&kind)
@@ -170,8 +193,10 @@ mod tests {
         )
         .unwrap();
         let ct1 = AeTitle::parse("CT1").unwrap();
-        assert_eq!(config.destinations_for(&ct1, ObjectKind::Seg), ["pacs"]);
-        assert!(config.destinations_for(&ct1, ObjectKind::Report).is_empty());
+        let peer = IpAddr::from([10, 0, 0, 5]);
+        let names = |kind| config.destinations_for(&ct1, peer, kind);
+        assert_eq!(names(ObjectKind::Seg), ["pacs"]);
+        assert!(names(ObjectKind::Report).is_empty());
     }
 
     #[test]

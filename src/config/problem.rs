@@ -2,8 +2,6 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::dicom::AeTitle;
-
 /// Why a configuration cannot be used. Shown as one line; a person must edit the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -28,7 +26,7 @@ pub enum ConfigError {
 pub enum Problem {
     DestinationNamedTwice(String),
     UnknownDestination {
-        caller: AeTitle,
+        caller: String,
         name: String,
     },
     NotHostAndPort {
@@ -36,6 +34,15 @@ pub enum Problem {
         address: String,
     },
     NoAssociations,
+    NoWayIn,
+    NoClientCa,
+    UnusedClientCa,
+    CallerIsAnyone,
+    CertificateNotAsked(String),
+    NobodyVouches(String),
+    CertificateWithoutKey(String),
+    SyslogTls,
+    KeepFiles(usize),
     QuietPeriodZero,
     Percent(u8),
     /// A certificate without a key, or the other way round.
@@ -64,6 +71,38 @@ impl fmt::Display for Problem {
                 f,
                 "destination {destination:?} has address {address:?}; host:port is needed"
             ),
+            Self::NoWayIn => f.write_str(
+                "listener.plain is false and there is no [listener.tls], so nobody could send",
+            ),
+            Self::NoClientCa => {
+                f.write_str("listener.tls.client-certificates needs client-ca to judge them by")
+            }
+            Self::UnusedClientCa => f.write_str(
+                "listener.tls.client-ca is given, but client-certificates is off; set it to \
+                 optional or required",
+            ),
+            Self::CallerIsAnyone => f.write_str(
+                "a [[caller]] names no ae-title, address or certificate, which would let anyone in",
+            ),
+            Self::CertificateNotAsked(caller) => write!(
+                f,
+                "caller {caller} must show a certificate, but [listener.tls] asks for none; set \
+                 client-certificates to optional or required"
+            ),
+            Self::NobodyVouches(whose) => write!(
+                f,
+                "{whose:?} has tls with neither ca nor pin, so nobody could vouch for it"
+            ),
+            Self::CertificateWithoutKey(whose) => write!(
+                f,
+                "{whose:?} has tls with a certificate or a key; both are needed, or neither"
+            ),
+            Self::SyslogTls => f.write_str(
+                "audit.syslog and [audit.tls] go together: the trail is only sent encrypted",
+            ),
+            Self::KeepFiles(files) => {
+                write!(f, "audit.keep-files is {files}; at least 2 are needed")
+            }
             Self::NoAssociations => f.write_str("listener.max-associations must be at least 1"),
             Self::QuietPeriodZero => f.write_str("series.quiet-period must be longer than 0"),
             Self::Percent(value) => {

@@ -7,7 +7,6 @@
 use std::{
     collections::BTreeMap,
     io::{self, Read, Write},
-    net::{TcpStream, ToSocketAddrs},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,15 +17,22 @@ use dicom_ul::pdu::{
     AssociationRQ, PresentationContextProposed, PresentationContextResultReason, UserVariableItem,
 };
 
-use super::{DeliverError, Destination, Timeouts, class_name, object::Object};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    DeliverError, Destination, Timeouts, class_name,
+    connection::{Connection, Patience, is_time_out},
+    object::Object,
+};
 use crate::{
     association::{
         dimse::{Command, echo_request, store_request},
         negotiation::our_variables,
-        pdu::{self, Inbox, Part, Pdu},
+        pdu::{self, Inbox, Part, Pdu, PduError},
     },
     chain,
     dicom::{DimseStatus, Remedy, Uid},
+    tls::Problem,
 };
 
 /// A presentation context to ask for.
@@ -72,7 +78,8 @@ pub(super) struct Association {
     /// The destination, for messages.
     name: String,
     timeouts: Timeouts,
-    stream: TcpStream,
+    stream: Connection,
+    patience: Patience,
     inbox: Inbox,
     answers: BTreeMap<u8, (Proposal, Answer)>,
     peer_max: u32,
@@ -81,19 +88,18 @@ pub(super) struct Association {
 }
 
 impl Association {
-    pub fn open(destination: &Destination, proposals: &[Proposal]) -> Result<Self, DeliverError> {
-        let stream =
-            connect(&destination.address, destination.timeouts.connect).map_err(|err| {
-                DeliverError::Unreachable {
-                    name: destination.name.clone(),
-                    address: destination.address.clone(),
-                    source: Arc::new(err),
-                }
-            })?;
+    pub fn open(
+        destination: &Destination,
+        proposals: &[Proposal],
+        stop: &CancellationToken,
+    ) -> Result<Self, DeliverError> {
+        let mut patience = Patience::new(&destination.name, stop);
+        let stream = Connection::open(destination, &mut patience)?;
         let mut association = Self {
             name: destination.name.clone(),
             timeouts: destination.timeouts,
             stream,
+            patience,
             inbox: Inbox::new(MAX_PDU),
             answers: BTreeMap::new(),
             peer_max: 0,
@@ -278,9 +284,14 @@ impl Association {
 
     /// Gives up on a message that the peer may have received in part.
     pub fn abort(mut self) {
-        let deadline = Instant::now() + ABORT_PATIENCE;
         let bytes = pdu::abort(AbortRQServiceProviderReason::ReasonNotSpecified);
-        let _ = self.write(&bytes, deadline, "aborted");
+        // The peer may be gone; then nobody needs to hear it.
+        let _ = self
+            .stream
+            .set_write_timeout(ABORT_PATIENCE)
+            .and_then(|()| self.stream.write_all(&bytes))
+            .and_then(|()| self.stream.flush());
+        self.stream.close();
     }
 
     /// The response to the request just sent.
@@ -329,8 +340,9 @@ impl Association {
         step: &'static str,
     ) -> Result<(), DeliverError> {
         while !bytes.is_empty() {
+            let left = self.patience.left(deadline, step)?;
             self.stream
-                .set_write_timeout(Some(self.left(deadline, step)?))
+                .set_write_timeout(left)
                 .map_err(|err| self.broken(err, step))?;
             match self.stream.write(bytes) {
                 Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
@@ -359,10 +371,15 @@ impl Association {
                 }
                 Ok(Some(pdu)) => return Ok(pdu),
                 Ok(None) => {}
+                Err(PduError::UnknownType(TLS_ALERT)) => {
+                    let (name, problem) = (self.name.clone(), Problem::OnlyTls);
+                    return Err(DeliverError::Tls { name, problem });
+                }
                 Err(err) => return Err(self.violation(step, &chain(&err))),
             }
+            let left = self.patience.left(deadline, step)?;
             self.stream
-                .set_read_timeout(Some(self.left(deadline, step)?))
+                .set_read_timeout(left)
                 .map_err(|err| self.broken(err, step))?;
             let mut bytes = [0; 4096];
             match self.stream.read(&mut bytes) {
@@ -377,16 +394,11 @@ impl Association {
         }
     }
 
-    fn left(&self, deadline: Instant, step: &'static str) -> Result<Duration, DeliverError> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            let name = self.name.clone();
-            return Err(DeliverError::TimedOut { name, step });
-        }
-        Ok(left)
-    }
-
     fn broken(&self, err: io::Error, step: &'static str) -> DeliverError {
+        if let Some(problem) = Problem::behind(&err) {
+            let name = self.name.clone();
+            return DeliverError::Tls { name, problem };
+        }
         DeliverError::Broken {
             name: self.name.clone(),
             step,
@@ -424,27 +436,8 @@ fn numbered(proposals: &[Proposal]) -> impl Iterator<Item = (u8, &Proposal)> {
     (1..=255).step_by(2).zip(proposals)
 }
 
-fn connect(address: &str, patience: Duration) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, patience) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(err) => last = err,
-        }
-    }
-    Err(last)
-}
-
-fn is_time_out(err: &io::Error) -> bool {
-    matches!(
-        err.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-    )
-}
-
+/// How TLS answers what is no TLS (RFC 8446 §5.1).
+const TLS_ALERT: u8 = 21;
 /// Responses are small.
 const MAX_PDU: u32 = 16_384;
 const MAX_RESPONSE: usize = 16_384;

@@ -2,6 +2,8 @@ use std::{fmt, time::Duration};
 
 use dicom_dictionary_std::uids;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     DeliverError, Destination,
     association::{Association, Proposal},
@@ -39,7 +41,7 @@ pub fn echo(destination: &Destination) -> Result<EchoReport, DeliverError> {
     ]
     .map(Proposal::plain);
     let proposals = [std::slice::from_ref(&verification), &classes].concat();
-    let mut association = Association::open(destination, &proposals)?;
+    let mut association = Association::open(destination, &proposals, &CancellationToken::new())?;
     let round_trip = match association.echo(&verification) {
         Ok(round_trip) => round_trip,
         Err(err) => {

@@ -9,6 +9,7 @@
 
 mod association;
 mod backoff;
+mod connection;
 mod echo;
 mod object;
 
@@ -22,7 +23,12 @@ pub use backoff::backoff;
 pub use echo::{EchoReport, echo};
 use object::Object;
 
-use crate::dicom::{AeTitle, DimseStatus, Remedy, Uid, sop_class};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    dicom::{AeTitle, DimseStatus, Remedy, Uid, sop_class},
+    tls::{self, Problem},
+};
 
 /// A peer that stores what we make.
 #[derive(Clone, Debug)]
@@ -34,6 +40,8 @@ pub struct Destination {
     pub address: String,
     /// Ours.
     pub calling_ae: AeTitle,
+    /// `None`: the association is not encrypted.
+    pub tls: Option<tls::Client>,
     pub timeouts: Timeouts,
 }
 
@@ -58,6 +66,7 @@ impl Destination {
             ae_title,
             address: address.to_owned(),
             calling_ae,
+            tls: None,
             timeouts: Timeouts {
                 connect: Duration::from_secs(10),
                 negotiation: Duration::from_secs(20),
@@ -93,6 +102,10 @@ pub enum DeliverError {
         address: String,
         source: Arc<io::Error>,
     },
+    #[error("no encrypted connection to {name}: it {problem}")]
+    Tls { name: String, problem: Problem },
+    #[error("stopping, so {name} does not get it before the next start")]
+    Stopped { name: String },
     #[error("{name} refused the association: {reason}")]
     Refused {
         name: String,
@@ -141,6 +154,8 @@ impl DeliverError {
             | Self::Aborted { .. }
             | Self::TimedOut { .. }
             | Self::Broken { .. } => Remedy::Wait,
+            Self::Stopped { .. } => Remedy::Wait,
+            Self::Tls { problem, .. } => problem.remedy(),
             Self::Refused { remedy, .. } => *remedy,
             // Out of resources and resource limitation; processing failure may pass as well.
             Self::Status {
@@ -161,6 +176,8 @@ impl DeliverError {
         matches!(
             self,
             Self::Aborted { .. }
+                | Self::Stopped { .. }
+                | Self::Tls { .. }
                 | Self::TimedOut { .. }
                 | Self::Broken { .. }
                 | Self::Violation { .. }
@@ -171,10 +188,12 @@ impl DeliverError {
 /// Stores `objects` over one association, in order; the results are in the same order.
 ///
 /// `Ok` is a status with which the peer keeps the object. When an association is lost in the middle,
-/// a new one is opened for the rest, until two in a row were lost for nothing.
+/// a new one is opened for the rest, until two in a row were lost for nothing. When `stop` is
+/// cancelled, the object in hand has three seconds to get through; the rest is not begun.
 pub fn store(
     destination: &Destination,
     objects: &[Outgoing],
+    stop: &CancellationToken,
 ) -> Vec<Result<DimseStatus, DeliverError>> {
     let proposals = proposals(objects);
     let mut association = None;
@@ -186,9 +205,18 @@ pub fn store(
             results.push(Err(cause.clone()));
             continue;
         }
-        let result = store_one(destination, &proposals, &mut association, outgoing);
+        if stop.is_cancelled() {
+            let name = destination.name.clone();
+            results.push(Err(DeliverError::Stopped { name }));
+            continue;
+        }
+        let result = store_one(destination, &proposals, &mut association, outgoing, stop);
         match &result {
             Ok(_) => lost_in_vain = 0,
+            // The next association would come to the same.
+            Err(err @ (DeliverError::Tls { .. } | DeliverError::Stopped { .. })) => {
+                hopeless = Some(err.clone());
+            }
             Err(err) if err.ends_the_association() => {
                 lost_in_vain += 1;
                 if lost_in_vain == LOSSES {
@@ -214,11 +242,12 @@ fn store_one(
     proposals: &[Proposal],
     slot: &mut Option<Association>,
     outgoing: &Outgoing,
+    stop: &CancellationToken,
 ) -> Result<DimseStatus, DeliverError> {
     let object = Object::read(outgoing)?;
     let mut association = match slot.take() {
         Some(open) => open,
-        None => Association::open(destination, proposals)?,
+        None => Association::open(destination, proposals, stop)?,
     };
     match association.store(object) {
         Err(err) if err.ends_the_association() => {

@@ -10,7 +10,10 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::callers::Callers;
-use crate::dicom::Uid;
+use crate::{
+    dicom::Uid,
+    tls::{self, Certificate},
+};
 
 /// Which engine runs which model, as the page and `/api/status` name it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,6 +48,36 @@ pub struct DestinationFacts {
     pub declines: BTreeSet<String>,
 }
 
+/// A certificate that this box shows to others.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CertificateFacts {
+    /// What it is used for, to go after "the certificate".
+    pub used_for: String,
+    pub name: String,
+    pub fingerprint: String,
+    pub starts: Timestamp,
+    pub expires: Timestamp,
+}
+
+impl CertificateFacts {
+    #[must_use]
+    pub fn new(used_for: &str, certificate: &Certificate) -> Self {
+        Self {
+            used_for: used_for.to_owned(),
+            name: certificate.name(),
+            fingerprint: certificate.fingerprint.to_string(),
+            starts: certificate.starts,
+            expires: certificate.expires,
+        }
+    }
+
+    /// What a person should know about its validity at `now`.
+    #[must_use]
+    pub fn warning(&self, now: Timestamp) -> Option<String> {
+        tls::validity_warning(&self.used_for, self.starts, self.expires, now)
+    }
+}
+
 /// Everything that is not in the journal.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Facts {
@@ -68,6 +101,10 @@ pub struct Facts {
     /// Who called lately.
     #[serde(skip)]
     pub callers: Callers,
+    /// Certificates of ours in use, with what for in words.
+    pub certificates: Vec<CertificateFacts>,
+    /// Why the audit trail does not reach its server; `None`: it does, or there is none.
+    pub audit_not_sent: Option<String>,
     /// Callers turned away, by reason.
     pub refused_callers: BTreeMap<String, u64>,
 }

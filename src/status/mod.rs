@@ -41,7 +41,7 @@ mod snapshot;
 
 pub use actions::{ORDERS, Order, Orders, Request};
 pub use callers::{Callers, Refused, Seen};
-pub use facts::{DestinationFacts, EngineFacts, Facts, FactsBoard};
+pub use facts::{CertificateFacts, DestinationFacts, EngineFacts, Facts, FactsBoard};
 pub use light::Light;
 pub use metrics::{MetricsHandle, install as install_metrics, names as metric_names};
 pub use series_slices::Viewed;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     callers::{Refused, Seen},
-    facts::{DestinationFacts, EngineFacts, Facts},
+    facts::{CertificateFacts, DestinationFacts, EngineFacts, Facts},
     language::Language,
     light::{Cause, Light},
 };
@@ -45,6 +45,8 @@ pub struct Snapshot {
     /// Who called lately, latest first, and who was turned away.
     pub callers: Vec<Seen>,
     pub refused: Vec<Refused>,
+    /// Certificates of this box, with their expiry.
+    pub certificates: Vec<CertificateFacts>,
     pub disk: Disk,
     pub board: BTreeMap<String, f64>,
 }
@@ -211,6 +213,7 @@ impl Snapshot {
             refused: facts.callers.all_refused().into_iter().cloned().collect(),
             destinations: facts.destinations,
             refused_callers: facts.refused_callers,
+            certificates: facts.certificates,
             disk: Disk {
                 free_bytes: facts.disk_free_bytes,
                 total_bytes: facts.disk_total_bytes,
@@ -244,11 +247,16 @@ fn notices(facts: &Facts) -> Vec<String> {
         .destinations
         .values()
         .flat_map(|destination| &destination.declines);
+    let now = Timestamp::now();
+    let certificates = facts.certificates.iter();
+    let certificates = certificates.filter_map(move |certificate| certificate.warning(now));
     facts
         .notices
         .iter()
         .chain(declines)
         .cloned()
+        .chain(certificates)
+        .chain(facts.audit_not_sent.clone())
         .chain(chunking)
         .chain(contradicted)
         .collect()

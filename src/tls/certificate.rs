@@ -76,27 +76,37 @@ impl Certificate {
     /// What a person should know about its validity at `now`; `used_for` is what it is used for, in
     /// words. `None`: it is good for longer than [`WARN_AHEAD`].
     pub fn warning(&self, used_for: &str, now: Timestamp) -> Option<String> {
-        let day = self.expires.strftime("%Y-%m-%d");
-        if now >= self.expires {
-            return Some(format!(
-                "The certificate {used_for} expired on {day}: replace it and restart"
-            ));
-        }
-        if now < self.starts {
-            let day = self.starts.strftime("%Y-%m-%d");
-            return Some(format!(
-                "The certificate {used_for} is not valid before {day}: check the clock, or replace it"
-            ));
-        }
-        let left = Duration::try_from(self.expires.duration_since(now)).unwrap_or_default();
-        if left > WARN_AHEAD {
-            return None;
-        }
-        let days = left.as_secs() / (24 * 3600);
-        Some(format!(
-            "The certificate {used_for} expires on {day}, in {days} days: have a new one issued"
-        ))
+        validity_warning(used_for, self.starts, self.expires, now)
     }
+}
+
+/// What a person should know at `now` about a certificate that is valid from `starts` to `expires`.
+pub fn validity_warning(
+    used_for: &str,
+    starts: Timestamp,
+    expires: Timestamp,
+    now: Timestamp,
+) -> Option<String> {
+    let day = expires.strftime("%Y-%m-%d");
+    if now >= expires {
+        return Some(format!(
+            "The certificate {used_for} expired on {day}: replace it and restart"
+        ));
+    }
+    if now < starts {
+        let day = starts.strftime("%Y-%m-%d");
+        return Some(format!(
+            "The certificate {used_for} is not valid before {day}: check the clock, or replace it"
+        ));
+    }
+    let left = Duration::try_from(expires.duration_since(now)).unwrap_or_default();
+    if left > WARN_AHEAD {
+        return None;
+    }
+    let days = left.as_secs() / (24 * 3600);
+    Some(format!(
+        "The certificate {used_for} expires on {day}, in {days} days: have a new one issued"
+    ))
 }
 
 fn text(name: &GeneralName<'_>) -> Option<String> {

@@ -26,6 +26,16 @@ pub struct PeerRule {
     pub pin: Option<Fingerprint>,
 }
 
+/// An encrypted way out to one peer, ready for use.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub config: Arc<ClientConfig>,
+    /// The name that the peer's certificate must bear.
+    pub name: ServerName<'static>,
+    /// Ours, where we have one to show.
+    pub certificate: Option<Certificate>,
+}
+
 /// For connecting to a peer that satisfies `rule`, as `identity` where the peer asks who we are.
 pub fn client_config(
     rule: PeerRule,

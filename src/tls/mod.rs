@@ -31,12 +31,12 @@ use std::{io, path::PathBuf};
 
 use rustls::RootCertStore;
 
-pub use certificate::{Certificate, Fingerprint, FingerprintError, WARN_AHEAD};
-pub use client::{PeerRule, client_config, server_name};
+pub use certificate::{Certificate, Fingerprint, FingerprintError, WARN_AHEAD, validity_warning};
+pub use client::{Client, PeerRule, client_config, server_name};
 pub use identity::Identity;
 pub use problem::Problem;
 pub use self_signed::{SelfSigned, self_signed};
-pub use server::{ClientCertificates, server_config};
+pub use server::{ClientCertificates, Server, server_config};
 
 use crate::{dicom::Remedy, secrets::SecretError};
 

@@ -33,6 +33,10 @@ pub enum Problem {
     )]
     OldTls,
     #[error(
+        "speaks TLS where plain DICOM was expected; use the other port, or configure TLS for it"
+    )]
+    OnlyTls,
+    #[error(
         "demands a certificate of ours that it trusts; give it our authority, and us a certificate"
     )]
     WantsOurCertificate,

@@ -9,7 +9,7 @@ use rustls::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, TlsError, VERSIONS, provider};
+use super::{Certificate, Identity, TlsError, VERSIONS, provider};
 
 /// What is asked of clients.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -22,6 +22,14 @@ pub enum ClientCertificates {
     Optional,
     /// Without a good one there is no connection.
     Required,
+}
+
+/// An encrypted way in, ready for use.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub config: Arc<ServerConfig>,
+    /// Ours.
+    pub certificate: Certificate,
 }
 
 /// For accepting connections as `identity`. `authorities` are those whose client certificates are

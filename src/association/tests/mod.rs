@@ -1,6 +1,7 @@
 //! Associations over real sockets on loopback. The peers are `dicom-ul`, as a client where a client
 //! behaves, and by its PDUs alone where it does not.
 
+mod doors;
 mod neighbours;
 mod receiving;
 
@@ -17,7 +18,7 @@ use dicom_ul::{
     ClientAssociation, ClientAssociationOptions,
     pdu::{AssociationRQ, Pdu as UlPdu, PresentationContextProposed, UserVariableItem},
 };
-use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle, time::timeout};
 
 use super::{
     dimse::{Command, store_request},
@@ -90,6 +91,8 @@ impl Disk for FailingDisk {
 /// An acceptor at work.
 struct Server {
     address: SocketAddr,
+    /// Of the encrypted door.
+    tls_address: SocketAddr,
     spool: Arc<Spool<FailingDisk>>,
     disk: FailingDisk,
     admission: watch::Sender<Admission>,
@@ -103,6 +106,11 @@ struct Server {
 
 impl Server {
     fn start(policy: Policy) -> Self {
+        Self::with_doors(policy, None)
+    }
+
+    /// With an encrypted door beside the plain one.
+    fn with_doors(policy: Policy, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let runtime = Runtime::new().unwrap();
         let state = tempfile::tempdir().unwrap();
         let disk = FailingDisk::default();
@@ -110,11 +118,20 @@ impl Server {
         let (admission, admitted) = watch::channel(Admission::Open);
         let (sender, events) = mpsc::channel(256);
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
+        let bind = || runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let (plain, encrypted) = (bind(), tls.map(|tls| (bind(), tls)));
+        let address = plain.local_addr().unwrap();
+        let tls_address = encrypted
+            .as_ref()
+            .map_or(address, |(listener, _)| listener.local_addr().unwrap());
+        let mut doors = vec![Door::from(plain)];
+        doors.extend(encrypted.map(|(listener, tls)| Door {
+            listener,
+            tls: Some(tls),
+        }));
         let serving = tracker.spawn_on(
             serve(
-                listener,
+                doors,
                 Arc::new(policy),
                 Arc::clone(&spool),
                 admitted,
@@ -126,6 +143,7 @@ impl Server {
         );
         Self {
             address,
+            tls_address,
             spool,
             disk,
             admission,

@@ -17,8 +17,8 @@ fn store_one(server: &Server, calling: &str) {
 fn who_is_not_allowed_is_refused_with_the_reason_and_the_connection_closed() {
     let mut server = Server::start(Policy {
         callers: vec![CallerRule {
-            ae_title: title("CT1"),
-            address: None,
+            ae_title: Some(title("CT1")),
+            ..CallerRule::default()
         }],
         ..policy()
     });

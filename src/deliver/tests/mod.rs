@@ -3,6 +3,7 @@
 
 mod agreeing;
 mod failing;
+mod stopping;
 
 use std::{
     io::{Read, Write},
@@ -237,6 +238,14 @@ impl Files {
             path,
         }
     }
+}
+
+/// Nobody stops these.
+fn store(
+    destination: &Destination,
+    objects: &[Outgoing],
+) -> Vec<Result<DimseStatus, DeliverError>> {
+    super::store(destination, objects, &CancellationToken::new())
 }
 
 fn only(mut results: Vec<Result<DimseStatus, DeliverError>>) -> Result<DimseStatus, DeliverError> {

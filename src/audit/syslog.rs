@@ -1,0 +1,165 @@
+//! The trail's way to a syslog server: syslog over TLS (RFC 5425), from the files, at least once.
+//!
+//! Syslog has no acknowledgements, so a record counts as sent when the connection that took it is
+//! still open a moment later; the place in the trail is then made durable. What a server lost in
+//! that moment is lost to it; what it was sent twice it has twice.
+
+use std::{
+    io::{self, Read, Write},
+    net::{TcpStream, ToSocketAddrs},
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rustls::{ClientConnection, StreamOwned};
+
+use super::{AuditError, Cursor};
+use crate::{chain, tls};
+
+/// Where the trail is sent.
+pub struct Syslog {
+    /// `host:port`.
+    pub address: String,
+    pub tls: tls::Client,
+    /// Of the trail.
+    pub directory: PathBuf,
+    /// Is told why the server cannot be reached, once, and `None` when it can again.
+    pub report: Box<dyn Fn(Option<String>) + Send>,
+}
+
+type Link = StreamOwned<ClientConnection, TcpStream>;
+
+impl Syslog {
+    /// Sends until the other end of `wake` is dropped; each touch says that there is more.
+    pub fn start(self, wake: Receiver<()>) -> Result<JoinHandle<()>, AuditError> {
+        thread::Builder::new()
+            .name("audit-syslog".to_owned())
+            .spawn(move || self.run(&wake))
+            .map_err(AuditError::Thread)
+    }
+
+    fn run(&self, wake: &Receiver<()>) {
+        let mut link = None;
+        let mut pause = SHORTEST_PAUSE;
+        let mut failing = false;
+        loop {
+            let wait = match self.send(&mut link) {
+                Ok(Progress::Sent) => {
+                    if std::mem::take(&mut failing) {
+                        tracing::info!(server = self.address, "the audit trail is sent again");
+                        (self.report)(None);
+                    }
+                    pause = SHORTEST_PAUSE;
+                    Duration::ZERO
+                }
+                Ok(Progress::Nothing) => IDLE,
+                Err(error) => {
+                    link = None;
+                    if !std::mem::replace(&mut failing, true) {
+                        let words = words(&error);
+                        tracing::warn!(
+                            server = self.address,
+                            error = words,
+                            "the audit trail cannot be sent; it waits in its files"
+                        );
+                        (self.report)(Some(words));
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    pause
+                }
+            };
+            match wake.recv_timeout(wait) {
+                // Whatever woke us, a server that failed a moment ago is left alone for a moment.
+                Ok(()) if failing => thread::sleep(SHORTEST_PAUSE),
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn send(&self, link: &mut Option<Link>) -> io::Result<Progress> {
+        let place = self.directory.join("sent.json");
+        let here = Cursor::load(&place);
+        let (records, next) = here.read(&self.directory, BATCH)?;
+        if records.is_empty() {
+            if next != here {
+                next.save(&place)?;
+            }
+            return Ok(Progress::Nothing);
+        }
+        let open = match link {
+            Some(open) => open,
+            None => link.insert(self.connect()?),
+        };
+        for record in &records {
+            // RFC 5425 §4.3: the length in bytes, a space, the message.
+            open.write_all(format!("{} {record}", record.len()).as_bytes())?;
+        }
+        open.flush()?;
+        is_still_open(open)?;
+        next.save(&place)?;
+        Ok(Progress::Sent)
+    }
+
+    fn connect(&self) -> io::Result<Link> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in self.address.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, PATIENCE) {
+                Ok(socket) => {
+                    socket.set_read_timeout(Some(PATIENCE))?;
+                    socket.set_write_timeout(Some(PATIENCE))?;
+                    let connection =
+                        ClientConnection::new(Arc::clone(&self.tls.config), self.tls.name.clone())
+                            .map_err(io::Error::other)?;
+                    return Ok(StreamOwned::new(connection, socket));
+                }
+                Err(err) => last = err,
+            }
+        }
+        Err(last)
+    }
+}
+
+enum Progress {
+    Sent,
+    Nothing,
+}
+
+/// Syslog servers say nothing, so anything but silence is the end.
+fn is_still_open(link: &mut Link) -> io::Result<()> {
+    link.sock.set_read_timeout(Some(MOMENT))?;
+    let read = link.read(&mut [0]);
+    link.sock.set_read_timeout(Some(PATIENCE))?;
+    match read {
+        Err(err)
+            if matches!(
+                err.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+            ) =>
+        {
+            Ok(())
+        }
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(_) => Ok(()),
+        Err(err) => Err(err),
+    }
+}
+
+fn words(error: &io::Error) -> String {
+    match tls::Problem::behind(error) {
+        Some(problem) => format!("it {problem}"),
+        None => chain(error),
+    }
+}
+
+const BATCH: usize = 100;
+/// For connecting, for the handshake, for taking what we send.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection must outlive what was written to it.
+const MOMENT: Duration = Duration::from_millis(300);
+const IDLE: Duration = Duration::from_mins(1);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);

@@ -1,0 +1,238 @@
+//! The connection under an association: plain or encrypted, patient within bounds, and cut short
+//! when we are stopping.
+//!
+//! Blocking calls wait for a tick at most, then look at the clock and at the stop signal.
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustls::{ClientConnection, StreamOwned};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio_util::sync::CancellationToken;
+
+use super::{DeliverError, Destination};
+use crate::tls;
+
+/// How long one may take, and whether we are still wanted.
+#[derive(Debug)]
+pub(super) struct Patience {
+    name: String,
+    stop: CancellationToken,
+    stopping_since: Option<Instant>,
+}
+
+impl Patience {
+    pub fn new(name: &str, stop: &CancellationToken) -> Self {
+        Self {
+            name: name.to_owned(),
+            stop: stop.clone(),
+            stopping_since: None,
+        }
+    }
+
+    /// How long to wait next. What is in hand may be finished after the signal to stop, if it
+    /// makes haste.
+    pub fn left(
+        &mut self,
+        mut deadline: Instant,
+        step: &'static str,
+    ) -> Result<Duration, DeliverError> {
+        let now = Instant::now();
+        if self.stop.is_cancelled() {
+            let since = *self.stopping_since.get_or_insert(now);
+            if now >= since + LAST_WORDS {
+                let name = self.name.clone();
+                return Err(DeliverError::Stopped { name });
+            }
+            deadline = deadline.min(since + LAST_WORDS);
+        }
+        let left = deadline.saturating_duration_since(now);
+        if left.is_zero() {
+            let name = self.name.clone();
+            return Err(DeliverError::TimedOut { name, step });
+        }
+        Ok(left.min(TICK))
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Connection {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Connection {
+    /// Connects, and shakes hands where the destination wants TLS.
+    pub fn open(destination: &Destination, patience: &mut Patience) -> Result<Self, DeliverError> {
+        let deadline = Instant::now() + destination.timeouts.connect;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let unreachable = |source| DeliverError::Unreachable {
+            name: destination.name.clone(),
+            address: destination.address.clone(),
+            source: Arc::new(source),
+        };
+        let addresses = destination.address.to_socket_addrs().map_err(unreachable)?;
+        for address in addresses {
+            match connect(address, deadline, patience)? {
+                Ok(stream) => {
+                    return match &destination.tls {
+                        None => Ok(Self::Plain(stream)),
+                        Some(tls) => encrypt(stream, tls, destination, patience),
+                    };
+                }
+                Err(err) => last = err,
+            }
+        }
+        Err(unreachable(last))
+    }
+
+    pub fn set_read_timeout(&self, patience: Duration) -> io::Result<()> {
+        self.socket().set_read_timeout(Some(patience))
+    }
+
+    pub fn set_write_timeout(&self, patience: Duration) -> io::Result<()> {
+        self.socket().set_write_timeout(Some(patience))
+    }
+
+    /// Says that no more follows; TLS distinguishes an end from a cut.
+    pub fn close(&mut self) {
+        if let Self::Tls(stream) = self {
+            stream.conn.send_close_notify();
+            // The peer may be gone already.
+            let _ = stream.conn.write_tls(&mut stream.sock);
+        }
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(bytes),
+            Self::Tls(stream) => stream.read(bytes),
+        }
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// Connects without being deaf to the stop signal meanwhile. The outer error ends the attempt, the
+/// inner one this address.
+fn connect(
+    address: SocketAddr,
+    deadline: Instant,
+    patience: &mut Patience,
+) -> Result<io::Result<TcpStream>, DeliverError> {
+    let begin = || -> io::Result<Socket> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(&address.into()) {
+            Err(err)
+                if err.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
+            {
+                Err(err)
+            }
+            _ => Ok(socket),
+        }
+    };
+    let socket = match begin() {
+        Ok(socket) => socket,
+        Err(err) => return Ok(Err(err)),
+    };
+    loop {
+        match socket.take_error() {
+            Ok(None) => {}
+            Ok(Some(err)) | Err(err) => return Ok(Err(err)),
+        }
+        // Only a connected socket has a peer.
+        if socket.peer_addr().is_ok() {
+            let stream = TcpStream::from(socket);
+            let ready = stream
+                .set_nonblocking(false)
+                .and_then(|()| stream.set_nodelay(true));
+            return Ok(ready.map(|()| stream));
+        }
+        match patience.left(deadline, "connected") {
+            Ok(left) => thread::sleep(left.min(LOOK)),
+            Err(DeliverError::TimedOut { .. }) => {
+                return Ok(Err(io::ErrorKind::TimedOut.into()));
+            }
+            Err(stopped) => return Err(stopped),
+        }
+    }
+}
+
+fn encrypt(
+    mut stream: TcpStream,
+    tls: &tls::Client,
+    destination: &Destination,
+    patience: &mut Patience,
+) -> Result<Connection, DeliverError> {
+    let failed = |problem| DeliverError::Tls {
+        name: destination.name.clone(),
+        problem,
+    };
+    let mut connection = ClientConnection::new(Arc::clone(&tls.config), tls.name.clone())
+        .map_err(|err| failed(tls::Problem::from(&err)))?;
+    let deadline = Instant::now() + destination.timeouts.negotiation;
+    while connection.is_handshaking() {
+        let left = match patience.left(deadline, "shook hands") {
+            Err(DeliverError::TimedOut { .. }) => return Err(failed(tls::Problem::TimedOut)),
+            left => left?,
+        };
+        let result = stream
+            .set_read_timeout(Some(left))
+            .and_then(|()| stream.set_write_timeout(Some(left)))
+            .and_then(|()| connection.complete_io(&mut stream));
+        match result {
+            Ok(_) => {}
+            Err(err) if is_time_out(&err) => {}
+            Err(err) => return Err(failed(tls::Problem::in_handshake(&err))),
+        }
+    }
+    let stream = StreamOwned::new(connection, stream);
+    Ok(Connection::Tls(Box::new(stream)))
+}
+
+pub(super) fn is_time_out(err: &io::Error) -> bool {
+    matches!(
+        err.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
+
+/// How soon the stop signal is noticed.
+const TICK: Duration = Duration::from_millis(250);
+/// How soon a connection that came about is noticed.
+const LOOK: Duration = Duration::from_millis(5);
+/// For the object in hand, once we are stopping: enough for a peer that works.
+const LAST_WORDS: Duration = Duration::from_secs(3);
