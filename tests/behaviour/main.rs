@@ -24,6 +24,8 @@ mod access_by_role;
 mod access_from_another_site;
 /// Users come, go and change their passwords.
 mod access_sessions;
+/// Who sent, what went out and who was refused is recorded, here and at the syslog server.
+mod audit_trail;
 /// Every kind of bad sender at once: nobody starves, memory stays bounded, a clean one is served.
 mod bad_neighbours;
 /// Every subcommand does what its help says and ends with the code that scripts rely on.
@@ -34,6 +36,10 @@ mod corrupt_state;
 mod damaged_slices;
 /// A disk that fills up: senders are asked to wait, nothing unsent goes, and it recovers by itself.
 mod disk_full;
+/// Scanners that send encrypted are heard beside those that send plain, and nobody else is.
+mod encrypted_associations;
+/// Results go encrypted to a PACS that is the right one, and to no other.
+mod encrypted_deliveries;
 /// Whichever engine runs, the same labels come out, and what ran is what is said.
 mod every_engine_agrees;
 /// Senders that break the rules are survived, and clean senders are served meanwhile.

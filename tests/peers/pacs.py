@@ -11,6 +11,7 @@ a status in hexadecimal (A700), `abort` (instead of an answer), `stall` (no answ
 import argparse
 import itertools
 import json
+import ssl
 import threading
 from pathlib import Path
 
@@ -66,6 +67,17 @@ class Pacs:
         return status
 
 
+def tls_context(options):
+    """What sockets are wrapped in: nothing, or TLS that asks for a certificate of `--tls-ca`."""
+    if not options.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=options.tls_ca)
+    context.load_cert_chain(options.tls_certificate, options.tls_key)
+    if options.tls_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("host")
@@ -78,6 +90,9 @@ def main():
     parser.add_argument("--no-seg", action="store_true", help="accept every storage class but Segmentation")
     parser.add_argument("--without", default="", help="comma-separated storage classes not accepted either")
     parser.add_argument("--implicit-only", action="store_true", help="accept Implicit VR Little Endian only")
+    parser.add_argument("--tls-certificate", help="encrypt, as this")
+    parser.add_argument("--tls-key")
+    parser.add_argument("--tls-ca", help="take only peers with a certificate of this authority")
     options = parser.parse_args()
 
     ae = AE(ae_title=options.ae_title)
@@ -98,7 +113,8 @@ def main():
         (evt.EVT_C_STORE, pacs.store),
         (evt.EVT_C_ECHO, lambda event: 0x0000),
     ]
-    server = ae.start_server((options.host, options.port), block=False, evt_handlers=handlers)
+    tls = tls_context(options)
+    server = ae.start_server((options.host, options.port), block=False, evt_handlers=handlers, ssl_context=tls)
     say(listening=options.port)
     pacs.never.wait()
     server.shutdown()

@@ -7,6 +7,7 @@ reads them knows what was acknowledged before the power went.
 
 import argparse
 import json
+import ssl
 import time
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def leave_answers_to_the_sender(association):
     association.dimse.get_msg = lambda block=False: get_message(block) if block else (None, None)
 
 
+def tls_context(options):
+    """What the socket is wrapped in: nothing, or TLS that believes `--tls-ca`."""
+    if not options.tls_ca:
+        return None
+    context = ssl.create_default_context(cafile=options.tls_ca)
+    context.check_hostname = False
+    if options.tls_certificate:
+        context.load_cert_chain(options.tls_certificate, options.tls_key)
+    return (context, None)
+
+
 def send(files, options):
     """Sends the files on one association and says how it ended."""
     ae = AE(ae_title=options.calling)
@@ -47,7 +59,8 @@ def send(files, options):
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = options.patience
     for sop_class, syntax in contexts(files):
         ae.add_requested_context(sop_class, syntax)
-    association = ae.associate(options.host, options.port, ae_title=options.called)
+    tls = tls_context(options)
+    association = ae.associate(options.host, options.port, ae_title=options.called, tls_args=tls)
     if association.is_rejected:
         return "refused"
     if not association.is_established:
@@ -83,6 +96,9 @@ def main():
     parser.add_argument("--abort-after", type=int, default=0, help="abort after so many files; 0: never")
     parser.add_argument("--interval", type=float, default=0, help="seconds between two files")
     parser.add_argument("--patience", type=float, default=60, help="seconds to wait for an answer")
+    parser.add_argument("--tls-ca", help="encrypt, and believe certificates of this authority")
+    parser.add_argument("--tls-certificate", help="what to show a peer that asks")
+    parser.add_argument("--tls-key")
     options = parser.parse_args()
 
     for batch in batches(options.files, options.per_association):

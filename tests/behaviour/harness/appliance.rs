@@ -13,8 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    browser::Browser, cli::hepar_in, pacs::Pacs, phantoms::Series, place::own_address,
-    process::Running, wait_for,
+    browser::Browser, certificates::Issued, cli::hepar_in, pacs::Pacs, phantoms::Series,
+    place::own_address, process::Running, wait_for,
 };
 
 /// What is written into the configuration file.
@@ -25,6 +25,8 @@ pub struct Setup {
     status: String,
     state: Option<PathBuf>,
     model: String,
+    tls: Option<SocketAddr>,
+    more: String,
 }
 
 impl Setup {
@@ -94,6 +96,37 @@ impl Setup {
         self
     }
 
+    /// As [`Self::sending_to_named`], with more lines in the destination's section.
+    #[must_use]
+    pub fn sending_to_with(mut self, name: &str, pacs: &Pacs, lines: &str) -> Self {
+        self = self.sending_to_named(name, pacs);
+        self.destinations.push_str(lines);
+        self
+    }
+
+    /// Encrypted associations are accepted as well; `lines` go into their section, and may be
+    /// followed by other sections.
+    #[must_use]
+    pub fn encrypted(mut self, own: &Issued, lines: &str) -> Self {
+        let address = own_address();
+        write!(
+            self.more,
+            "\n[listener.tls]\naddress = \"{address}\"\ncertificate = \"{}\"\nkey = \"{}\"\n{lines}",
+            own.certificate.display(),
+            own.key.display()
+        )
+        .unwrap();
+        self.tls = Some(address);
+        self
+    }
+
+    /// Further sections of the configuration.
+    #[must_use]
+    pub fn with(mut self, sections: &str) -> Self {
+        write!(self.more, "\n{sections}").unwrap();
+        self
+    }
+
     #[must_use]
     pub fn max_associations(mut self, limit: usize) -> Self {
         writeln!(self.listener, "max-associations = {limit}").unwrap();
@@ -139,6 +172,8 @@ impl Setup {
             status,
             state,
             model,
+            tls,
+            more,
         } = self;
         let status = status.replace("HOME", &home.path().display().to_string());
         // On a disk of its own it does as it would; otherwise the machine's disk may be nearly full, and
@@ -154,7 +189,7 @@ impl Setup {
              [listener]\nae-title = \"HEPAR\"\naddress = \"{dicom}\"\n{listener}\n\
              [series]\nquiet-period = \"1s\"\n\n{retention}\
              [model]\nengine = \"tract\"\n{model}\n\
-             [status]\naddress = \"{page}\"\n{status}{callers}{destinations}",
+             [status]\naddress = \"{page}\"\n{status}{callers}{destinations}{more}",
             state.display()
         );
         let config = home.path().join("hepar.toml");
@@ -162,6 +197,7 @@ impl Setup {
         Hepar {
             running: spawn(&config),
             dicom,
+            tls,
             page,
             config,
             state,
@@ -174,6 +210,7 @@ impl Setup {
 pub struct Hepar {
     running: Running,
     dicom: SocketAddr,
+    tls: Option<SocketAddr>,
     page: SocketAddr,
     config: PathBuf,
     state: PathBuf,
@@ -190,6 +227,8 @@ impl Hepar {
             status: String::new(),
             state: None,
             model: String::new(),
+            tls: None,
+            more: String::new(),
         }
     }
 
@@ -200,6 +239,11 @@ impl Hepar {
     /// Where scanners send to.
     pub fn address(&self) -> SocketAddr {
         self.dicom
+    }
+
+    /// Where encrypted scanners send to.
+    pub fn tls_address(&self) -> SocketAddr {
+        self.tls.expect("it was set up for encrypted associations")
     }
 
     pub fn page_address(&self) -> SocketAddr {

@@ -7,6 +7,7 @@
 
 pub mod appliance;
 pub mod browser;
+pub mod certificates;
 pub mod cli;
 pub mod figures;
 pub mod kept;

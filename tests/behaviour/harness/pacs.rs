@@ -1,6 +1,11 @@
 //! PACS: three receivers that share no code with the appliance.
 
-use std::{fs, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    fs,
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    time::Duration,
+};
 
 use dicom_dictionary_std::tags;
 use dicom_object::DefaultDicomObject;
@@ -17,8 +22,12 @@ use super::{
 
 enum Kind {
     Storescp(Vec<String>),
+    /// As above, with its TLS switches.
+    EncryptedStorescp(Vec<String>),
     Pynetdicom(Vec<String>),
-    Orthanc { page: SocketAddr },
+    Orthanc {
+        page: SocketAddr,
+    },
 }
 
 /// A PACS that keeps what it is sent.
@@ -35,6 +44,11 @@ impl Pacs {
     /// DCMTK's receiver, with its own switches.
     pub fn storescp(options: &[&str]) -> Self {
         Self::up(|| (Kind::Storescp(owned(options)), shared_address()))
+    }
+
+    /// DCMTK's receiver, told to encrypt by its own switches.
+    pub fn encrypted_storescp(options: &[&str]) -> Self {
+        Self::up(|| (Kind::EncryptedStorescp(owned(options)), shared_address()))
     }
 
     /// The scriptable receiver with a ledger, `tests/peers/pacs.py`.
@@ -106,7 +120,7 @@ impl Pacs {
         let port = self.address.port().to_string();
         let store = self.store.path();
         let mut command = match &self.kind {
-            Kind::Storescp(options) => {
+            Kind::Storescp(options) | Kind::EncryptedStorescp(options) => {
                 let mut command = tool("storescp");
                 command
                     .args(["-v", "-aet", Self::AE_TITLE, "-od"])
@@ -138,6 +152,9 @@ impl Pacs {
     }
 
     fn answers(&self) -> bool {
+        if let Kind::EncryptedStorescp(_) = self.kind {
+            return TcpStream::connect(self.address).is_ok();
+        }
         let mut command = tool("echoscu");
         command
             .args(["-to", "2", "-aec", Self::AE_TITLE])
@@ -152,7 +169,7 @@ impl Pacs {
     pub fn received(&self) -> Vec<Received> {
         match &self.kind {
             Kind::Orthanc { page } => orthanc_instances(*page),
-            Kind::Storescp(_) => files(self.store.path(), |_| true),
+            Kind::Storescp(_) | Kind::EncryptedStorescp(_) => files(self.store.path(), |_| true),
             Kind::Pynetdicom(_) => files(self.store.path(), |path| {
                 path.extension().is_some_and(|extension| extension == "dcm")
             }),
