@@ -158,13 +158,14 @@ impl Parts {
     pub(super) fn serve_pages(
         &self,
         listener: TcpListener,
-        (access, tls): (Access, Option<Arc<ServerConfig>>),
+        (mut access, tls): (Access, Option<Arc<ServerConfig>>),
         metrics: Option<MetricsHandle>,
         inbox: &mpsc::Sender<Message>,
     ) {
         let (orders, ordered) = mpsc::channel(status::ORDERS);
         self.tracker
             .spawn(relay(ordered, inbox.clone(), Message::Order));
+        access.audit_by(self.audit.clone());
         let pages = Pages {
             orders,
             spool: Arc::clone(&self.spool),

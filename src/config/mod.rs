@@ -234,12 +234,9 @@ mod tests {
         );
         let unknown = parse("[[caller]]\nae-title=\"CT\"\ndestinations=[\"b\"]");
         assert!(unknown.unwrap_err().to_string().contains("does not exist"));
-        let open_page = parse("[status]\naddress=\"0.0.0.0:80\"");
-        assert!(
-            open_page
-                .unwrap_err()
-                .to_string()
-                .contains("beyond loopback")
-        );
+        let named = parse("[status]\nshow-patient=true");
+        assert!(named.unwrap_err().to_string().contains("needs a login"));
+        let half = parse("[status]\ncertificate=\"page.pem\"");
+        assert!(half.unwrap_err().to_string().contains("go together"));
     }
 }

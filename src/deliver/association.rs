@@ -356,7 +356,7 @@ impl Association {
     /// A peer that aborts closes at once, so the write fails before its A-ABORT is read.
     fn last_words(&mut self, err: io::Error, step: &'static str) -> DeliverError {
         match self.read(Instant::now() + ABORT_PATIENCE, step) {
-            Err(aborted @ DeliverError::Aborted { .. }) => aborted,
+            Err(said @ (DeliverError::Aborted { .. } | DeliverError::Tls { .. })) => said,
             _ => self.broken(err, step),
         }
     }

@@ -51,6 +51,15 @@ impl Journal {
         now: Timestamp,
     ) -> Result<SeriesRecord, JournalError> {
         self.write(Durable::Now, "segment a series again", |tx| {
+            let from = load(tx, series)?.state;
+            // One whose result is still to come is queued once more by the appliance only.
+            if matches!(
+                from,
+                SeriesState::Receiving | SeriesState::Queued | SeriesState::Segmenting
+            ) {
+                let (series, to) = (series.clone(), SeriesState::Queued);
+                return Err(JournalError::NotAllowed { series, from, to }.into());
+            }
             step(tx, series, SeriesState::Queued, None, now)?;
             tx.prepare_cached(
                 "UPDATE series SET revision = revision + 1
