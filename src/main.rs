@@ -38,6 +38,8 @@ enum Command {
     Bench(commands::bench::Bench),
     /// Ask a destination whether it answers and what it takes.
     Echo(commands::echo::Echo),
+    /// Try the whole pipeline on a synthetic patient whose liver is known.
+    SelfTest(commands::self_test::SelfTestCommand),
     /// Check a configuration file and print every value in force.
     CheckConfig(commands::check_config::CheckConfig),
     /// Make what the page needs and what is not there: configuration, certificate, administrator.
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Phantom(phantom) => phantom.run(),
         Command::Bench(bench) => bench.run(),
         Command::Echo(echo) => echo.run(),
+        Command::SelfTest(test) => test.run(),
         Command::CheckConfig(check) => check.run(),
         Command::Provision(provision) => provision.run(),
         Command::User(user) => user.run(),

@@ -3,7 +3,7 @@
 //! A thread each, so that a stalled PACS delays nobody else's results. Everything that must not be
 //! forgotten is in the journal; this loop can be killed at any instruction.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use jiff::Timestamp;
@@ -133,6 +133,9 @@ impl Deliverer {
                 });
                 metrics::counter!(metric_names::DELIVERED, "destination" => name.clone())
                     .increment(1);
+                if !accompanies(&delivery.object_sop_class) {
+                    measure(&delivery.path, now);
+                }
             }
             Err(DeliverError::NoPresentationContext { reason, .. })
                 if accompanies(&delivery.object_sop_class) =>
@@ -149,6 +152,8 @@ impl Deliverer {
                     Some(now + pause),
                     now,
                 )?;
+                metrics::counter!(metric_names::DELIVERY_FAILURES, "destination" => name.clone())
+                    .increment(1);
                 tracing::warn!(
                     series = %delivery.series,
                     destination = name,
@@ -180,11 +185,22 @@ impl Deliverer {
         self.journal
             .delivery_declined(&delivery.object, name, &words, now)?;
         tracing::warn!(series = %delivery.series, destination = name, class, reason, "not accepted, and not sent again");
+        metrics::counter!(metric_names::DECLINED, "destination" => name.clone()).increment(1);
         self.facts.pin(|facts| {
             let facts = facts.destinations.entry(name.clone()).or_default();
             facts.declines.insert(words);
         });
         Ok(())
+    }
+}
+
+/// How long the segmentation was on its way; its file knows since when.
+fn measure(path: &Path, now: Timestamp) {
+    let written = fs::metadata(path).and_then(|file| file.modified());
+    let written = written.ok().and_then(|at| Timestamp::try_from(at).ok());
+    let passed = written.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
+    if let Some(passed) = passed {
+        metrics::histogram!(metric_names::SEG_TO_STORED).record(passed);
     }
 }
 

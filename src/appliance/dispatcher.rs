@@ -25,6 +25,7 @@ use super::{
     journal_trouble::Trouble,
     live::{Live, Trust},
     results::{ResultError, Results},
+    selftest::{Occasion, SelfTests},
     trail,
 };
 use crate::{
@@ -56,6 +57,7 @@ pub(super) enum Message {
     Order(status::Request),
     /// Whether messages are taken, and the journal can be read.
     Pulse(oneshot::Sender<bool>),
+    SelfTest(Occasion),
     Stop,
 }
 
@@ -75,6 +77,7 @@ pub(super) struct Dispatcher {
     pub wake: Vec<Sender<()>>,
     /// Since the journal could not be written.
     pub trouble: Option<Trouble>,
+    pub self_tests: Arc<SelfTests>,
 }
 
 /// Instances taken into the journal in one transaction at most.
@@ -154,6 +157,9 @@ impl Dispatcher {
             Message::Order(request) => self.ordered(request),
             // Who asked may have stopped waiting.
             Message::Pulse(answer) => drop(answer.send(self.journal.next_delivery_at().is_ok())),
+            // A series in work is worth more than a regular test.
+            Message::SelfTest(Occasion::Due) if !self.live.is_empty() => {}
+            Message::SelfTest(_) => self.self_tests.begin(self.engine.clone()),
             Message::Stop => {}
         }
     }

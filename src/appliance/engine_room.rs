@@ -106,7 +106,11 @@ impl EngineRoom {
                 encode_frames(engine, &file, &header, frames, &bundle.manifest)
             }));
             let slices = slices.unwrap_or(Err(SliceError::Panicked));
-            metrics::histogram!(metric_names::ENCODE).record(started.elapsed());
+            let count = slices.as_ref().map_or(0, Vec::len);
+            for _ in 0..count {
+                metrics::histogram!(metric_names::ENCODE)
+                    .record(started.elapsed().as_secs_f64() / count as f64);
+            }
             let outcome = SliceOutcome {
                 series: header.series.clone(),
                 sop_instance: header.sop_instance.clone(),

@@ -24,9 +24,13 @@ mod parts;
 mod pulse;
 mod recovery;
 mod results;
+mod selftest;
+mod station;
 mod trail;
+mod trial;
 mod turns;
 mod upkeep;
+mod vitals;
 
 use std::{
     net::SocketAddr,
@@ -64,10 +68,13 @@ pub use finish::{
     CONFIGURATION_DIGEST, Complete, EncodedSlice, FinishError, Finished, ResultJson, finish,
 };
 use intake::Intake;
-pub use models::load_bundle;
+pub use models::{engine_options, load_bundle, selected_bundle};
 use parts::Parts;
 pub use pulse::Stuck;
+pub use selftest::{SelfTest, dice};
+pub use station::{Station, StationError};
 use trail::Trail;
+pub use trial::{Stored, TrialError, ask, destination, said, send_phantom};
 
 /// The running appliance.
 pub struct Appliance {
@@ -80,6 +87,8 @@ pub struct Appliance {
     tracker: TaskTracker,
     inbox: mpsc::Sender<Message>,
     wake: Vec<Sender<()>>,
+    /// Ends the look at the board when dropped.
+    _watched: Sender<()>,
     threads: Vec<JoinHandle<()>>,
     trail: Trail,
 }
@@ -171,6 +180,7 @@ impl Appliance {
         let (wake, mut threads) = parts.deliverers(credentials.destinations)?;
         threads.push(parts.dispatcher(&state_dir, messages, &inbox, &wake)?);
         parts.accept_associations(doors, &inbox);
+        let watched = parts.watch_the_box(metrics.clone())?;
         parts.serve_pages(page, access, metrics, &inbox);
         parts.load_engine(&state_dir, inbox.clone());
         tracing::info!(
@@ -189,6 +199,7 @@ impl Appliance {
             tracker: parts.tracker,
             inbox,
             wake,
+            _watched: watched,
             threads,
             trail,
         })

@@ -160,16 +160,10 @@ impl Models {
     }
 
     fn open(&self, choice: &Choice, engine: EngineChoice) -> Result<EngineRoom, String> {
-        let bundle = match choice {
-            Choice::Installed(id) => self.store.load(id, &self.config.model.trust()),
-            Choice::Default => load_bundle(&self.config),
-        };
-        let bundle = bundle.map_err(|error| chain(&error))?;
+        let bundle = bundle_of(&self.config, &self.store, choice)?;
         let options = EngineOptions {
             choice: engine,
-            onnxruntime_library: self.config.model.onnxruntime_library.clone(),
-            tensorrt_plans: Some(self.config.state_dir().join("tensorrt")),
-            ..EngineOptions::default()
+            ..engine_options(&self.config)
         };
         let opened = EngineRoom::open(bundle, &options, Arc::clone(&self.spool));
         opened.map_err(|error| chain(&error))
@@ -182,6 +176,33 @@ impl Models {
             facts.notices.extend(problems.iter().cloned());
         });
         self.told = problems;
+    }
+}
+
+fn bundle_of(config: &Config, store: &Store, choice: &Choice) -> Result<Bundle, String> {
+    let bundle = match choice {
+        Choice::Installed(id) => store.load(id, &config.model.trust()),
+        Choice::Default => load_bundle(config),
+    };
+    bundle.map_err(|error| chain(&error))
+}
+
+/// The bundle that a service with this configuration would run first, or why it could not.
+pub fn selected_bundle(config: &Config) -> Result<Bundle, String> {
+    let store = Store::of(&config.state_dir());
+    let selection = store.selection().map_err(|error| chain(&error))?;
+    let first = selection.candidates().next();
+    bundle_of(config, &store, &first.unwrap_or(Choice::Default))
+}
+
+/// The engine as the configuration asks for it.
+#[must_use]
+pub fn engine_options(config: &Config) -> EngineOptions {
+    EngineOptions {
+        choice: config.model.engine,
+        onnxruntime_library: config.model.onnxruntime_library.clone(),
+        tensorrt_plans: Some(config.state_dir().join("tensorrt")),
+        ..EngineOptions::default()
     }
 }
 

@@ -24,14 +24,17 @@ use super::{
     intake::Intake,
     models::Models,
     results::Results,
+    selftest::{SelfTests, occasions},
+    trial,
     upkeep::Upkeep,
+    vitals::Vitals,
 };
 use crate::{
     association::{self, Admission, Door, Policy},
     audit::Log,
     config::Caller,
     config::Config,
-    deliver,
+    deliver, device,
     model::store::Store,
     series::Assembler,
     spool::{Spool, journal::Journal},
@@ -67,6 +70,7 @@ impl Parts {
                 audit: self.audit.clone(),
                 stop: self.stop.clone(),
             };
+            status::expect_destination(&name);
             self.facts.pin(|facts| {
                 facts.destinations.entry(name.clone()).or_default();
             });
@@ -115,6 +119,7 @@ impl Parts {
             outbox: inbox.clone(),
             wake: wake.to_vec(),
             trouble: None,
+            self_tests: SelfTests::new(state_dir, equipment(state_dir), &self.facts, &self.tracker),
         };
         dispatcher.resume()?;
         let runtime = Handle::current();
@@ -155,6 +160,24 @@ impl Parts {
         });
     }
 
+    /// Looks at the board until what is returned is dropped.
+    pub(super) fn watch_the_box(
+        &self,
+        metrics: Option<MetricsHandle>,
+    ) -> Result<Sender<()>, StartError> {
+        let vitals = Vitals {
+            board: device::board(Path::new("/")),
+            spool: Arc::clone(&self.spool),
+            journal: Arc::clone(&self.journal),
+            facts: Arc::clone(&self.facts),
+            metrics,
+        };
+        let (stop, stopped) = crossbeam_channel::bounded(0);
+        // Not waited for: a sensor may hang, and it holds nothing that must be put away.
+        spawn("vitals".to_owned(), move || vitals.run(stopped))?;
+        Ok(stop)
+    }
+
     pub(super) fn serve_pages(
         &self,
         listener: TcpListener,
@@ -166,6 +189,21 @@ impl Parts {
         self.tracker
             .spawn(relay(ordered, inbox.clone(), Message::Order));
         access.audit_by(self.audit.clone());
+        let (trials, tried) = mpsc::channel(1);
+        self.tracker.spawn(trial::serve(
+            tried,
+            Arc::clone(&self.config),
+            self.tracker.clone(),
+            self.stop.clone(),
+        ));
+        let (self_test, asked) = mpsc::channel(1);
+        self.tracker.spawn(occasions(
+            asked,
+            self.config.device.self_test_every,
+            Arc::clone(&self.facts),
+            inbox.clone(),
+            self.stop.clone(),
+        ));
         let pages = Pages {
             orders,
             spool: Arc::clone(&self.spool),
@@ -178,6 +216,8 @@ impl Parts {
             metrics,
             access,
             tls,
+            self_test,
+            trials,
         };
         let served = status::serve(listener, Arc::new(pages), self.stop.clone());
         self.tracker.spawn(async move {

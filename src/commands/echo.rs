@@ -2,14 +2,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use hepar::{deliver, dicom::AeTitle};
+use hepar::{appliance, deliver, dicom::AeTitle};
 
-use super::{Failure, configuration};
+use super::{Failure, OrFail, configuration};
 
 #[derive(Args, Debug)]
 pub struct Echo {
     /// A destination's name in the configuration, or AETITLE@host:port.
     destination: String,
+    /// Store a segmentation, a report and a picture of a synthetic patient there.
+    #[arg(long)]
+    objects: bool,
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -18,14 +21,9 @@ impl Echo {
     pub fn run(self) -> Result<(), Failure> {
         let config = configuration(self.config.as_deref())?;
         let calling = config.listener.ae_title.clone();
-        let configured = config
-            .destinations
-            .iter()
-            .find(|d| d.name == self.destination);
+        let configured = appliance::destination(&config, &self.destination);
         let destination = match (configured, self.destination.split_once('@')) {
-            (Some(known), _) => known
-                .open(calling)
-                .map_err(|e| Failure::new(Failure::CONFIG, e))?,
+            (Some(known), _) => known.map_err(|e| Failure::new(Failure::CONFIG, e))?,
             (None, Some((title, address))) => {
                 let title = AeTitle::parse(title).map_err(|e| Failure::new(Failure::USAGE, e))?;
                 deliver::Destination::new(&self.destination, title, address, calling)
@@ -40,8 +38,20 @@ impl Echo {
                 return Err(Failure::new(Failure::USAGE, anyhow::anyhow!(message)));
             }
         };
-        let report = deliver::echo(&destination).map_err(|e| Failure::new(Failure::IO, e))?;
+        let report = appliance::ask(&destination).map_err(|e| Failure::new(Failure::IO, e))?;
         println!("{report}");
+        if self.objects {
+            let name = format!("hepar-echo-{}", std::process::id());
+            let stored = appliance::send_phantom(&destination, &std::env::temp_dir().join(name))
+                .or_fail(Failure::INTERNAL, "nothing could be sent")?;
+            for outcome in &stored {
+                println!("  {}", appliance::said(outcome));
+            }
+            if stored.iter().all(|(_, outcome)| outcome.is_err()) {
+                let words = format!("{} stored nothing", destination.name);
+                return Err(Failure::new(Failure::IO, anyhow::anyhow!(words)));
+            }
+        }
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ pub mod pacs;
 pub mod phantom;
 pub mod provision;
 pub mod segment;
+pub mod self_test;
 pub mod serve;
 pub mod update;
 pub mod user;
@@ -102,7 +103,9 @@ fn configuration(path: Option<&Path>) -> Result<Config, Failure> {
 fn start_logging(default_filter: &str) {
     let filter =
         EnvFilter::try_from_env("HEPAR_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry()
+        .with(filter)
+        .with(hepar::status::logs::keep());
     // systemd.exec(5): set when stderr is connected to the journal.
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     match tracing_journald::layer() {

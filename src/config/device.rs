@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,9 @@ pub struct Device {
     /// Where instances, results and the journal live. `None`: `$STATE_DIRECTORY`, else `./hepar-state`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_dir: Option<PathBuf>,
+    /// How often the box tries itself on a synthetic patient; `None`: when somebody asks.
+    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub self_test_every: Option<Duration>,
 }
 
 impl Default for Device {
@@ -17,6 +20,7 @@ impl Default for Device {
         Self {
             name: "Hepar".to_owned(),
             state_dir: None,
+            self_test_every: None,
         }
     }
 }

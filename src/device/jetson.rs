@@ -77,9 +77,8 @@ impl Board for Jetson {
 fn gpu(nodes: &Nodes) -> Option<String> {
     let is_gpu = |path: &String| {
         let name = name_of(path);
-        name.ends_with(".gpu")
-            || name.starts_with("gpu-gpc")
-            || [".ga10b", ".gv11b", ".gp10b"]
+        name.starts_with("gpu-gpc")
+            || [".gpu", ".ga10b", ".gv11b", ".gp10b"]
                 .iter()
                 .any(|chip| name.ends_with(chip))
     };

@@ -183,7 +183,7 @@ fn a_jetson_tells_gpu_rails_mode_fan_and_what_slows_it() {
     assert_eq!(reading.temperatures.len(), 2, "a zone that is off is none");
     assert_eq!(reading.slowed, ["devfreq-17000000.gpu"]);
     assert_eq!(reading.power.len(), 2);
-    assert_eq!(reading.power["VDD_IN"], 7.5);
+    assert_eq!(reading.power.get("VDD_IN"), Some(&7.5));
     assert_eq!(reading.power_alarms, ["VDD_CPU_GPU_CV"]);
     assert_eq!(reading.throttle_events["oc3"], 12);
     assert_eq!(reading.power_mode.as_deref(), Some("7W"));

@@ -1,7 +1,7 @@
 //! Which job is next.
 //!
-//! Two scanners send at once, and a re-run may be waiting: live jobs go before re-runs, and within
-//! each, series take turns job by job, so that a long series never holds up a short one. This file
+//! Two scanners send at once, and a re-run may be waiting: live jobs go before re-runs, those before
+//! what nobody waits for, and within each, series take turns job by job, so that a long series never holds up a short one. This file
 //! only decides; it starts nothing.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,12 +13,15 @@ use crate::dicom::Uid;
 pub enum Urgency {
     Live,
     Rerun,
+    /// Nobody waits for it: the box tries itself.
+    Idle,
 }
 
 /// Jobs waiting, by urgency and series.
 pub(super) struct Schedule<J> {
     live: Lanes<J>,
     reruns: Lanes<J>,
+    idle: Lanes<J>,
 }
 
 struct Lanes<J> {
@@ -36,6 +39,7 @@ impl<J> Schedule<J> {
         Self {
             live: Lanes::new(),
             reruns: Lanes::new(),
+            idle: Lanes::new(),
         }
     }
 
@@ -46,7 +50,9 @@ impl<J> Schedule<J> {
 
     /// The next job.
     pub(super) fn pop(&mut self) -> Option<J> {
-        self.live.pop().or_else(|| self.reruns.pop())
+        let live = self.live.pop();
+        let wanted = live.or_else(|| self.reruns.pop());
+        wanted.or_else(|| self.idle.pop())
     }
 
     pub(super) fn clear(&mut self) {
@@ -57,6 +63,7 @@ impl<J> Schedule<J> {
         match urgency {
             Urgency::Live => &mut self.live,
             Urgency::Rerun => &mut self.reruns,
+            Urgency::Idle => &mut self.idle,
         }
     }
 }
@@ -119,12 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn live_slices_go_before_re_runs() {
+    fn live_slices_go_before_re_runs_and_those_before_what_nobody_waits_for() {
         let mut schedule = Schedule::new();
+        schedule.push(&uid("1.3"), Urgency::Idle, "test").unwrap();
         schedule.push(&uid("1.1"), Urgency::Rerun, "again").unwrap();
         schedule.push(&uid("1.2"), Urgency::Live, "live 1").unwrap();
         schedule.push(&uid("1.2"), Urgency::Live, "live 2").unwrap();
-        assert_eq!(drain(&mut schedule), ["live 1", "live 2", "again"]);
+        assert_eq!(drain(&mut schedule), ["live 1", "live 2", "again", "test"]);
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::callers::Callers;
 use crate::{
+    device::Reading,
     dicom::Uid,
     tls::{self, Certificate},
 };
@@ -78,6 +79,19 @@ impl CertificateFacts {
     }
 }
 
+/// How the last self-test went.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct SelfTestFacts {
+    pub at: Timestamp,
+    pub passed: bool,
+    /// What was measured, or why nothing was.
+    pub words: String,
+    pub seconds: f64,
+    /// Of the SEG against the phantom's truth; `None` where none came.
+    pub liver_dice: Option<f64>,
+    pub tumour_dice: Option<f64>,
+}
+
 /// Everything that is not in the journal.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Facts {
@@ -92,6 +106,12 @@ pub struct Facts {
     pub destinations: BTreeMap<String, DestinationFacts>,
     pub disk_free_bytes: u64,
     pub disk_total_bytes: u64,
+    /// At the rate of the last hours; `None` while it does not fill, or too little is known.
+    pub disk_hours_left: Option<f64>,
+    /// How the board was when it was last looked at.
+    pub board: Reading,
+    pub self_test: Option<SelfTestFacts>,
+    pub self_testing: bool,
     pub associations: usize,
     /// Instances whose UID was here already with other bytes, by sender.
     pub contradicted: BTreeMap<String, u64>,

@@ -15,6 +15,10 @@
 //! | `/api/status` | everything the page shows, as JSON |
 //! | `/api/events` | a server-sent event whenever that changes |
 //! | `/login`, `/logout`, `/password` | the pages by which users come and go |
+//! | `/box`, `/box/self-test` | the box itself; asks for a self-test |
+//! | `/destinations/{name}/test` | tries a destination out |
+//! | `/log` | the last lines of the log |
+//! | `/support` | a bundle for whoever helps from afar |
 //! | `/metrics` | Prometheus text form |
 //! | `/healthz` | 200 while the process can answer |
 //! | `/readyz` | 200 while instances can be received and kept, else 503 with the reason |
@@ -22,14 +26,18 @@
 pub mod access;
 mod actions;
 mod assets;
+mod box_page;
 mod callers;
 mod clock;
+mod destination_test;
 mod destinations_page;
 mod doors;
 mod facts;
 mod frame;
 mod language;
 mod light;
+mod log_page;
+pub mod logs;
 mod metrics;
 mod page;
 mod series_findings;
@@ -38,12 +46,18 @@ mod series_row;
 mod series_slices;
 mod server;
 mod snapshot;
+mod support;
 
 pub use actions::{ORDERS, Order, Orders, Request};
 pub use callers::{Callers, Refused, Seen};
-pub use facts::{CertificateFacts, DestinationFacts, EngineFacts, Facts, FactsBoard};
+pub use destination_test::{TrialReport, TrialRequest};
+pub use facts::{
+    CertificateFacts, DestinationFacts, EngineFacts, Facts, FactsBoard, SelfTestFacts,
+};
 pub use light::Light;
-pub use metrics::{MetricsHandle, install as install_metrics, names as metric_names};
+pub use metrics::{
+    MetricsHandle, expect_destination, install as install_metrics, names as metric_names,
+};
 pub use series_slices::Viewed;
 pub use server::{Pages, serve};
 pub use snapshot::{SeriesView, Snapshot};

@@ -15,7 +15,7 @@ use axum::{
     routing::get,
 };
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_stream::{StreamExt, wrappers::WatchStream};
 use tokio_util::sync::CancellationToken;
 use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
@@ -23,16 +23,19 @@ use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLay
 use super::{
     access::{self, Access, Viewer},
     actions::{self, Orders},
-    assets,
+    assets, box_page,
+    destination_test::{self, TrialRequest},
     destinations_page::destinations_page,
     doors::{Doors, Peer},
     facts::FactsBoard,
     frame::{Frame, remember_language},
+    log_page,
     metrics::MetricsHandle,
     page::StatusPage,
     series_page::series_page,
     series_slices::{Viewed, slice_picture},
     snapshot::Snapshot,
+    support,
 };
 use crate::{
     audit::{Actor, Event as Audited},
@@ -61,6 +64,10 @@ pub struct Pages {
     pub access: Access,
     /// By which the page is served; `None`: plain HTTP, on loopback.
     pub tls: Option<Arc<ServerConfig>>,
+    /// Asks for a self-test.
+    pub self_test: mpsc::Sender<()>,
+    /// Asks for a destination to be tried out.
+    pub trials: mpsc::Sender<TrialRequest>,
 }
 
 impl Pages {
@@ -110,6 +117,10 @@ pub async fn serve(
         .merge(actions::routes())
         .merge(assets::routes())
         .merge(access::routes())
+        .merge(box_page::routes())
+        .merge(destination_test::routes())
+        .merge(log_page::routes())
+        .merge(support::routes())
         .layer(middleware::from_fn(remember_language))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&pages),
@@ -154,12 +165,16 @@ pub(super) enum PageError {
     NoSuchPage,
     #[error("no such series")]
     NoSuchSeries,
+    #[error("no such destination")]
+    NoSuchDestination,
     #[error("this series has no such result")]
     NoResult,
     #[error("the journal could not be read")]
     Journal(#[from] JournalError),
     #[error("the page could not be made")]
     Template(#[from] askama::Error),
+    #[error("the support bundle could not be made")]
+    Bundle(#[source] std::io::Error),
     #[error("the request was interrupted")]
     Interrupted,
 }
@@ -167,8 +182,10 @@ pub(super) enum PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let status = match self {
-            Self::NoSuchPage | Self::NoSuchSeries | Self::NoResult => StatusCode::NOT_FOUND,
-            Self::Journal(_) | Self::Template(_) | Self::Interrupted => {
+            Self::NoSuchPage | Self::NoSuchSeries | Self::NoSuchDestination | Self::NoResult => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Journal(_) | Self::Template(_) | Self::Bundle(_) | Self::Interrupted => {
                 tracing::error!(error = &self as &dyn std::error::Error, "page not made");
                 StatusCode::INTERNAL_SERVER_ERROR
             }

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     callers::{Refused, Seen},
-    facts::{CertificateFacts, DestinationFacts, EngineFacts, Facts},
+    facts::{CertificateFacts, DestinationFacts, EngineFacts, Facts, SelfTestFacts},
     language::Language,
     light::{Cause, Light},
 };
 use crate::{
+    device::Reading,
     dicom::{Remedy, Uid},
     encode::ObjectKind,
     spool::journal::{
@@ -48,13 +49,16 @@ pub struct Snapshot {
     /// Certificates of this box, with their expiry.
     pub certificates: Vec<CertificateFacts>,
     pub disk: Disk,
-    pub board: BTreeMap<String, f64>,
+    pub board: Reading,
+    pub self_test: Option<SelfTestFacts>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct Disk {
     pub free_bytes: u64,
     pub total_bytes: u64,
+    /// At the rate of the last hours; `None` while it does not fill, or too little is known.
+    pub hours_left: Option<f64>,
 }
 
 /// One series, in the words and numbers a technician needs.
@@ -217,8 +221,10 @@ impl Snapshot {
             disk: Disk {
                 free_bytes: facts.disk_free_bytes,
                 total_bytes: facts.disk_total_bytes,
+                hours_left: facts.disk_hours_left,
             },
-            board: BTreeMap::new(),
+            board: facts.board,
+            self_test: facts.self_test,
         })
     }
 }

@@ -88,6 +88,8 @@ mod soak;
 mod stopping_and_restarting;
 /// SIGKILL at random moments over every stage.
 mod surviving_kills;
+/// The box says how it is, tries itself and its destinations, and helps whoever helps it.
+mod the_box;
 /// Every transfer syntax that is accepted is decoded, and to the same picture.
 mod transfer_syntaxes;
 /// Series that arrive interleaved stay apart.

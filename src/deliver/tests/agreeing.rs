@@ -1,6 +1,7 @@
 //! What a PACS that takes objects gets.
 
 use super::*;
+use crate::encode::ObjectKind;
 
 #[test]
 fn objects_arrive_as_they_are_in_order_over_one_association() {
@@ -208,24 +209,35 @@ fn a_release_collision_is_resolved_as_the_standard_says() {
 
 #[test]
 fn an_echo_says_who_answers_and_what_it_takes() {
-    let (destination, pacs) = Pacs::start(vec![|mut pacs| {
-        pacs.accept(0, |class, proposed| {
-            (class != uids::COMPREHENSIVE3_DSR_STORAGE).then(|| proposed[0].clone())
-        });
+    let answers_echo: fn(Pacs) = |mut pacs| {
+        pacs.accept_all();
         let echo = pacs.message();
         assert_eq!(echo.command.sop_class.as_deref(), Some(uids::VERIFICATION));
         pacs.answer(&echo.command, 0, None);
         pacs.release();
-    }]);
-    let report = echo(&destination).unwrap();
+    };
+    let is_choosy: fn(Pacs) = |mut pacs| {
+        pacs.accept(0, |class, proposed| match (class, &*proposed[0]) {
+            (uids::COMPREHENSIVE3_DSR_STORAGE, _) => None,
+            (uids::SECONDARY_CAPTURE_IMAGE_STORAGE, uids::EXPLICIT_VR_LITTLE_ENDIAN) => None,
+            (_, syntax) => Some(syntax.to_owned()),
+        });
+        pacs.release();
+    };
+    let (destination, pacs) = Pacs::start(vec![answers_echo, is_choosy]);
+    let classes = ObjectKind::ALL.map(ObjectKind::sop_class);
+    let report = echo(&destination, &classes).unwrap();
     assert_eq!(report.implementation.as_deref(), Some("TEST_PACS"));
-    let taken: Vec<bool> = report.classes.iter().map(|c| c.taken.is_ok()).collect();
+    let classes = report.classes.as_ref().unwrap();
+    let taken: Vec<bool> = classes.iter().map(|c| c.taken.is_ok()).collect();
     assert_eq!(taken, [true, false, true]);
     let words = report.to_string();
-    assert!(words.contains("takes Segmentation Storage"), "{words}");
-    assert!(
-        words.contains("takes no Comprehensive 3D SR Storage"),
-        "{words}"
-    );
+    for said in [
+        "takes Segmentation Storage in Explicit VR Little Endian or Implicit VR Little Endian",
+        "takes no Comprehensive 3D SR Storage",
+        "takes Secondary Capture Image Storage in Implicit VR Little Endian",
+    ] {
+        assert!(words.contains(said), "{words}");
+    }
     pacs.join().unwrap();
 }

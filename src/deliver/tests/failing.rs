@@ -186,7 +186,7 @@ fn an_echo_that_is_refused_is_an_error() {
         pacs.release();
     }]);
     assert!(matches!(
-        echo(&destination),
+        echo(&destination, &[SEG]),
         Err(DeliverError::Status { .. })
     ));
     pacs.join().unwrap();

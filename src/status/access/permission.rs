@@ -72,6 +72,7 @@ pub enum Verb {
 
 const VIEWER: Needs = Needs::Role(Role::Viewer);
 const TECHNICIAN: Needs = Needs::Role(Role::Technician);
+const ADMINISTRATOR: Needs = Needs::Role(Role::Administrator);
 
 /// Every route of the page, by the router's pattern.
 pub const ROUTES: &[(Verb, &str, Needs)] = &[
@@ -95,6 +96,11 @@ pub const ROUTES: &[(Verb, &str, Needs)] = &[
     (Verb::Get, "/series/{id}/again/{order}", TECHNICIAN),
     (Verb::Post, "/series/{id}/again/{order}", TECHNICIAN),
     (Verb::Get, "/destinations", VIEWER),
+    (Verb::Post, "/destinations/{name}/test", TECHNICIAN),
+    (Verb::Get, "/box", VIEWER),
+    (Verb::Post, "/box/self-test", TECHNICIAN),
+    (Verb::Get, "/log", ADMINISTRATOR),
+    (Verb::Get, "/support", ADMINISTRATOR),
 ];
 
 /// What calling `path`, a pattern of the router, asks for; `None`: it is not in the table.

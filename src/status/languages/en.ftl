@@ -260,3 +260,71 @@ password-name = The password must not be the name.
 password-unusable = This cannot be a password.
 password-not-kept = The password could not be stored. The old one still holds.
 patient = Patient { $name }, ID { $id }
+
+### The box
+
+box-self-test = Self-test
+box-self-test-never = No self-test has run yet.
+box-self-test-runs = The self-test is running.
+box-self-test-outcome = { $outcome ->
+        [passed] Passed
+       *[other] Failed: call the biomedical engineer
+    } ({ $at }, { $seconds } s)
+box-self-test-begin = Test now
+box-self-test-explained = A synthetic patient whose liver is known goes through the whole pipeline. Nothing is sent to a PACS, and series of patients come first.
+box-heat = Heat and power
+box-slowed = Slowed down because of heat or power
+box-power-alarms = Current above the limit
+box-throttle-events = Slowed down since switched on: { $cause }
+box-power-mode = Power mode
+box-fan = Fan
+box-load = Load
+box-cpu = Processor
+box-cores = { $cores ->
+        [one] 1 core
+       *[other] { $cores } cores
+    }
+box-load-average = Load over 1, 5 and 15 minutes
+box-gpu = Accelerator
+box-memory-free = Memory free
+box-memory-own = Memory of the service
+box-disk = Disk
+box-disk-free = Free
+box-disk-lasts = Lasts at the present rate
+box-disk-lasts-unknown = not filling
+box-disk-hours = { $hours ->
+        [one] 1 hour
+       *[other] { $hours } hours
+    }
+box-network = Network
+box-link-up = connected
+box-link-down = not connected
+box-traffic = received { $received }, sent { $sent }, { $errors ->
+        [one] 1 error
+       *[other] { $errors } errors
+    }
+box-system = System
+box-model = Board
+box-engine = Engine
+box-bundle = Model
+box-uptime = Switched on for
+box-uptime-words = { $days ->
+        [one] 1 day
+       *[other] { $days } days
+    } { $hours } h { $minutes } min
+box-clock = Clock
+box-clock-not-synchronised = not synchronised
+box-support = Support bundle (no patient data)
+
+### A destination tried out
+
+trial-works = It answers.
+trial-fails = It does not work yet.
+
+### The log
+
+log-level = Level
+log-text = Text
+log-show = Show
+log-line = Line
+log-nothing = No such line.

@@ -246,3 +246,67 @@ password-name = 密码不能与用户名相同。
 password-unusable = 不能用作密码。
 password-not-kept = 密码未能保存，旧密码仍然有效。
 patient = 患者 { $name }，编号 { $id }
+
+### The box
+
+box-self-test = 自检
+box-self-test-never = 尚未运行过自检。
+box-self-test-runs = 自检正在运行。
+box-self-test-outcome = { $outcome ->
+        [passed] 通过
+       *[other] 未通过：请联系医学工程师
+    }（{ $at }，{ $seconds } 秒）
+box-self-test-begin = 立即自检
+box-self-test-explained = 肝脏已知的合成患者通过整个流程。不会向 PACS 发送任何内容，患者的序列优先。
+box-heat = 温度与电源
+box-slowed = 因过热或供电而降速
+box-power-alarms = 电流超限
+box-throttle-events = 开机以来降速次数：{ $cause }
+box-power-mode = 功率模式
+box-fan = 风扇
+box-load = 负载
+box-cpu = 处理器
+box-cores = { $cores ->
+       *[other] { $cores } 核
+    }
+box-load-average = 1、5、15 分钟平均负载
+box-gpu = 加速器
+box-memory-free = 可用内存
+box-memory-own = 服务占用内存
+box-disk = 磁盘
+box-disk-free = 可用
+box-disk-lasts = 按当前速度还可用
+box-disk-lasts-unknown = 未在增长
+box-disk-hours = { $hours ->
+       *[other] { $hours } 小时
+    }
+box-network = 网络
+box-link-up = 已连接
+box-link-down = 未连接
+box-traffic = 接收 { $received }，发送 { $sent }，{ $errors ->
+       *[other] { $errors } 个错误
+    }
+box-system = 系统
+box-model = 主板
+box-engine = 引擎
+box-bundle = 模型
+box-uptime = 已运行
+box-uptime-words = { $days ->
+       *[other] { $days } 天
+    } { $hours } 小时 { $minutes } 分钟
+box-clock = 时钟
+box-clock-not-synchronised = 未同步
+box-support = 支持包（不含患者数据）
+
+### A destination tried out
+
+trial-works = 对方有应答。
+trial-fails = 目前还不能使用。
+
+### The log
+
+log-level = 级别
+log-text = 文本
+log-show = 显示
+log-line = 内容
+log-nothing = 没有这样的记录。

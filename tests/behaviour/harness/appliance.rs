@@ -344,6 +344,39 @@ impl Hepar {
         })
     }
 
+    /// Sends a form from the page of its own that it stands on, as a browser would, and follows
+    /// where it leads.
+    pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build()
+            .into();
+        let origin = format!("http://{}", self.page);
+        let shown = String::from_utf8(self.get("/box").unwrap().body).unwrap();
+        let token = shown.split("name=\"csrf\" value=\"").nth(1);
+        let token = token.and_then(|rest| rest.split('"').next());
+        let mut fields = fields.to_vec();
+        fields.extend(token.map(|token| ("csrf", token)));
+        let mut response = agent
+            .post(format!("{origin}{path}"))
+            .header("origin", &origin)
+            .header("sec-fetch-site", "same-origin")
+            .send_form(fields)
+            .unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            body: response.body_mut().read_to_vec().unwrap(),
+        }
+    }
+
+    /// Waits until the engine has passed its check.
+    pub fn wait_for_engine(&self) {
+        wait_for("the engine to be ready", || {
+            self.status()["engine"].is_object().then_some(())
+        });
+    }
+
     /// `/api/status`.
     pub fn status(&self) -> Value {
         wait_for("an answer from /api/status", || {

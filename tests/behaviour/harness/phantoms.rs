@@ -94,6 +94,13 @@ impl Series {
         self.files.iter().filter(wanted).cloned().collect()
     }
 
+    /// StudyInstanceUID.
+    pub fn study(&self) -> String {
+        let object = dicom_object::open_file(&self.files[0]).unwrap();
+        let element = object.element(tags::STUDY_INSTANCE_UID).unwrap();
+        element.to_str().unwrap().trim_end_matches('\0').to_owned()
+    }
+
     pub fn len(&self) -> usize {
         self.files.len()
     }

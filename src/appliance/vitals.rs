@@ -1,0 +1,111 @@
+//! How the box is, pinned up every few seconds.
+//!
+//! A thread of its own: a sensor on a slow bus must hold up neither an association nor the page.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::{
+    device::{Board, DiskTrend},
+    spool::{
+        Spool,
+        journal::{Journal, SeriesState},
+    },
+    status::{FactsBoard, MetricsHandle, metric_names},
+};
+
+/// How often the board is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+pub(super) struct Vitals {
+    pub board: Box<dyn Board>,
+    pub spool: Arc<Spool>,
+    pub journal: Arc<Journal>,
+    pub facts: Arc<FactsBoard>,
+    pub metrics: Option<MetricsHandle>,
+}
+
+impl Vitals {
+    /// Runs until the other end of `stop` is dropped.
+    pub(super) fn run(mut self, stop: Receiver<()>) {
+        let mut trend = DiskTrend::default();
+        loop {
+            self.look(&mut trend);
+            if let Some(metrics) = &self.metrics {
+                // What was measured is kept one by one until it is put into its bucket.
+                metrics.run_upkeep();
+            }
+            match stop.recv_timeout(LOOK) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn look(&mut self, trend: &mut DiskTrend) {
+        let reading = self.board.look();
+        let space = self.spool.free_space();
+        let hours = trend.hours_left(Instant::now(), space.available);
+        measured(metric_names::DISK_FREE, Some(space.available as f64));
+        measured(metric_names::DISK_TOTAL, Some(space.total as f64));
+        // A disk that does not fill lasts for ever.
+        let lasts = hours.map_or(f64::INFINITY, |hours| hours * 3600.0);
+        measured(metric_names::DISK_LASTS, Some(lasts));
+        measured(metric_names::CPU_LOAD, reading.cpu_load);
+        measured(metric_names::GPU_LOAD, reading.gpu_load);
+        let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
+        measured(metric_names::PROCESS_MEMORY, bytes(reading.process_bytes));
+        let available = bytes(reading.memory_available_bytes);
+        measured(metric_names::MEMORY_AVAILABLE, available);
+        let hottest = reading.hottest().map(|(_, celsius)| celsius);
+        measured(metric_names::HOTTEST, hottest);
+        flag(metric_names::SLOWED, Some(!reading.slowed.is_empty()));
+        flag(metric_names::CLOCK_SYNCHRONISED, reading.clock_synchronised);
+        self.count_queues();
+        self.facts.pin(|facts| {
+            facts.board = reading;
+            facts.disk_hours_left = hours;
+        });
+        self.count_facts();
+    }
+
+    /// What the other parts pinned up, for those who watch many boxes.
+    fn count_facts(&self) {
+        let facts = self.facts.read();
+        flag(metric_names::RECEIVING, Some(facts.not_receiving.is_none()));
+        let ready = facts.engine.as_ref().map(Result::is_ok);
+        flag(metric_names::ENGINE_READY, ready);
+        let passed = facts.self_test.as_ref().map(|test| test.passed);
+        flag(metric_names::SELF_TEST_PASSED, passed);
+        for (name, destination) in facts.destinations {
+            let failing = f64::from(u8::from(destination.failing.is_some()));
+            metrics::gauge!(metric_names::DESTINATION_FAILING, "destination" => name).set(failing);
+        }
+    }
+
+    /// How much waits at each stage.
+    fn count_queues(&self) {
+        let Ok(counts) = self.journal.counts() else {
+            // Whoever needs the journal says that it is not usable.
+            return;
+        };
+        for state in SeriesState::ALL {
+            if !state.is_settled() {
+                let waiting = counts.get(&state).copied().unwrap_or(0);
+                metrics::gauge!(metric_names::QUEUE, "stage" => state.as_str()).set(waiting as f64);
+            }
+        }
+    }
+}
+
+fn measured(name: &'static str, value: Option<f64>) {
+    metrics::gauge!(name).set(value.unwrap_or(f64::NAN));
+}
+
+fn flag(name: &'static str, holds: Option<bool>) {
+    measured(name, holds.map(|holds| f64::from(u8::from(holds))));
+}
