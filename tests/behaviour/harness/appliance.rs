@@ -349,7 +349,7 @@ impl Hepar {
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_mins(1)))
             .build()
             .into();
         let origin = format!("http://{}", self.page);
