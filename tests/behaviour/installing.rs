@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::harness::cli::{Finished, hepar_in, run};
 
-const UNITS: [&str; 1] = ["hepar.service"];
+const UNITS: [&str; 2] = ["hepar.service", "hepar-selftest.service"];
 const DROP_INS: [&str; 3] = ["port-104.conf", "accelerator.conf", "credentials.conf"];
 /// `systemd-analyze security` counts from 0, closed, to 100; "≤ 2.0" on its printed scale.
 const MOST_EXPOSED: &str = "--threshold=20";
