@@ -12,7 +12,6 @@ use clap::{Args, Subcommand};
 use hepar::{
     appliance,
     config::Config,
-    deliver,
     update::{
         Decision, Effect, Nvbootctrl, Outcome, Plan, Rauc, RaucError, Record, RecordError,
         RecordFile, Slot, Slots, SlotsError, after_examination, at_boot, before_writing, written,
