@@ -25,9 +25,9 @@ pub(super) fn configuration() -> String {
             "associations at a time",
         ],
         [
-            "`caller.ae-title`, `caller.address`",
+            "`caller.ae-title`, `caller.address`, `caller.certificate`",
             "anyone",
-            "who may send, and from where",
+            "who may send, from where, and with which certificate",
         ],
         [
             "`caller.destinations`",
@@ -65,9 +65,19 @@ pub(super) fn security() -> String {
 
 ### 7.1 Security profiles
 
-No secure transport connection profile is supported: associations are not encrypted. Put the box on
-the modality network behind a firewall, and list the callers. User identity negotiation (PS3.7
-D.3.3.7) and digital signatures are not supported.
+Associations can be encrypted in both directions as BCP 195 (RFC 8996, RFC 9325) asks: TLS 1.3, and
+TLS 1.2 with ephemeral keys and authenticated encryption; nothing older, and no fallback to plain
+DICOM (PS3.15 Annex B). As SCP a listener of its own (`listener.tls`) takes encrypted associations,
+beside the plain one or instead of it, with client certificates off, optional or required. As SCU each
+destination has its own settings (`destination.tls`): authority, pinned certificate, own certificate.
+Without these settings associations are plain: then put the box on the modality network behind a
+firewall, and list the callers. Callers are told apart by AE title, address or network, and
+certificate.
+
+Audit messages (PS3.15 A.5) are kept in files and, where configured, sent by syslog over TLS (RFC
+5425). Patients are pseudonymised in them unless configured otherwise.
+
+User identity negotiation (PS3.7 D.3.3.7) and digital signatures are not supported.
 "
     .to_owned()
 }
