@@ -263,6 +263,8 @@ patient = Patient { $name }, ID { $id }
 
 ### The box
 
+destination-test = Test
+destination-test-objects = with the result of a synthetic patient
 box-self-test = Self-test
 box-self-test-never = No self-test has run yet.
 box-self-test-runs = The self-test is running.

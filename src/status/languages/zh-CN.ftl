@@ -249,6 +249,8 @@ patient = 患者 { $name }，编号 { $id }
 
 ### The box
 
+destination-test = 测试
+destination-test-objects = 同时发送一份模拟患者的结果
 box-self-test = 自检
 box-self-test-never = 尚未运行过自检。
 box-self-test-runs = 自检正在运行。
