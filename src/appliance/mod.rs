@@ -129,7 +129,7 @@ const INBOX: usize = 256;
 /// How long stopping waits for associations and deliveries in hand.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Twice [`GRACE`]; whoever stops us must wait longer.
+/// Twice the grace that work in hand is given; whoever stops us must wait longer.
 pub const LONGEST_STOP: Duration = GRACE.saturating_mul(2);
 
 impl Appliance {

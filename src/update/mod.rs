@@ -7,7 +7,7 @@
 //! that answered before and does not now, power lost anywhere.
 //!
 //! RAUC writes and verifies bundles (X.509 signature, verity for every block read), the firmware's
-//! `nvbootctrl` switches slots, and this module decides. [`plan`] holds all of the deciding and does
+//! `nvbootctrl` switches slots, and this module decides. `plan` holds all of the deciding and does
 //! nothing itself; what it wants done is a list of [`Effect`]s, each of which may be the last one
 //! before the power fails.
 //!

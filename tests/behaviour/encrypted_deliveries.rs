@@ -118,7 +118,11 @@ fn a_pacs_that_is_not_the_right_one_is_told_apart_in_words() {
             words.iter().any(|words| said.contains(words)),
             "{name}: {said}"
         );
-        let expected = if words.contains(&"answered in") { 0 } else { 74 };
+        let expected = if words.contains(&"answered in") {
+            0
+        } else {
+            74
+        };
         assert_eq!(finished.code, Some(expected), "{name}: {said}");
     }
 }
