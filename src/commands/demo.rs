@@ -8,7 +8,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use hepar::{
-    appliance::Appliance,
+    appliance::{self, Appliance},
     config::{self, Config},
     deliver::{self, Destination, Outgoing},
     dicom::AeTitle,
@@ -192,7 +192,7 @@ fn report(appliance: &Appliance, seg: &Path, truth: Option<&Phantom>) -> anyhow:
         Some(phantom) => {
             println!("{:10}{:>12}{:>12}{:>8}", "", "measured", "truth", "Dice");
             let row = |name: &str, ml: f64, truth_ml: f64, segment: u16| {
-                let dice = dice(&segmentation, phantom, segment);
+                let dice = appliance::dice(&segmentation, phantom, segment);
                 println!("{name:10}{ml:>9.1} ml{truth_ml:>9.1} ml{dice:>8.3}");
             };
             row("liver", liver_ml, phantom.liver_ml(), 1);
@@ -203,31 +203,4 @@ fn report(appliance: &Appliance, seg: &Path, truth: Option<&Phantom>) -> anyhow:
     }
     println!("Made by software, not verified by a physician, not for diagnosis.");
     Ok(())
-}
-
-/// Dice of one segment over all voxels; frames are placed by their position.
-fn dice(segmentation: &Segmentation, phantom: &Phantom, segment: u16) -> f64 {
-    let (mut both, mut sum) = (0_u64, 0_u64);
-    for (plane, truth) in phantom.planes.iter().zip(phantom.truth.outer_iter()) {
-        let near = |a: &[f64; 3]| {
-            a.iter()
-                .zip(plane.position)
-                .all(|(a, b)| (a - b).abs() < 1e-3)
-        };
-        let frame = segmentation
-            .frames
-            .iter()
-            .find(|frame| frame.segment == segment && near(&frame.position));
-        for (at, &value) in truth.iter().enumerate() {
-            let there = u16::from(value) == segment;
-            let found = frame.is_some_and(|frame| frame.mask[at]);
-            both += u64::from(there && found);
-            sum += u64::from(there) + u64::from(found);
-        }
-    }
-    if sum == 0 {
-        1.0
-    } else {
-        2.0 * both as f64 / sum as f64
-    }
 }
