@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::{dispatcher::Message, finish::EncodedSlice};
 use crate::{
     chain,
-    dicom::Uid,
+    dicom::{Remedy, Uid},
     engine::{Engine, EngineError, EngineOptions, Urgency, Workers, preprocess},
     mask::{HuHistogram, OrganSample, Probabilities},
     model::{Bundle, Manifest},
@@ -53,6 +53,17 @@ pub enum SliceError {
     Engine(#[from] EngineError),
     #[error("crashed the decoder or the engine")]
     Panicked,
+}
+
+impl SliceError {
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Engine(error) => error.remedy(),
+            Self::Decode(error) => error.remedy(),
+            Self::Read(_) | Self::Panicked => Remedy::Service,
+        }
+    }
 }
 
 impl EngineRoom {
@@ -148,6 +159,7 @@ pub fn encode_frames(
             sample: OrganSample::of(&probabilities, &hounsfield, &placement),
             probabilities,
             organ_in_view: embedding.organ_in_view(),
+            distance: embedding.distance(),
             placement,
             histogram: HuHistogram::of(&hounsfield),
         };

@@ -10,7 +10,7 @@ use super::{
     live::Trust,
     turns::{HELD, Turn},
 };
-use crate::{dicom::Uid, engine::Urgency, spool::journal::SeriesState};
+use crate::{dicom::Uid, spool::journal::SeriesState};
 
 impl Dispatcher {
     /// Gives the engine slices, and makes results of series whose slices are all encoded.
@@ -29,11 +29,7 @@ impl Dispatcher {
             if !(complete || live.trust == Trust::New) {
                 continue;
             }
-            let urgency = if live.trust == Trust::New {
-                Urgency::Live
-            } else {
-                Urgency::Rerun
-            };
+            let urgency = live.urgency();
             let engine = live.engine.get_or_insert_with(|| Arc::clone(&current));
             let engine = Arc::clone(engine);
             while live.in_flight < EngineRoom::SHARE && turn.includes(series) {

@@ -1,12 +1,13 @@
 //! From slices that have been through the network to what leaves the box. Pure: no clock, no disk,
 //! no journal.
 
-use std::{collections::HashMap, num::NonZero, panic::resume_unwind, sync::Arc, thread};
+use std::{collections::HashMap, io, num::NonZero, panic::resume_unwind, sync::Arc, thread};
 
 use jiff::Zoned;
 use ndarray::Array2;
 use serde::Serialize;
 
+use super::{engine_room::SliceError, second_look};
 use crate::{
     chain,
     dicom::{Remedy, Uid},
@@ -14,14 +15,14 @@ use crate::{
         self, CaptureInput, EncodeError, EncodedObject, Equipment, ObjectKind, ReportInput,
         SegInput,
     },
-    engine::{EngineInfo, Placement},
+    engine::{EngineInfo, Placement, Urgency, Workers},
     mask::{
         self, Examination, Findings, Gate, HuHistogram, Labels, OrganSample, Outcome,
         Probabilities, View,
     },
     model::{Bundle, Postprocess},
     series::InstanceHeader,
-    volume::{self, GeometryError, HuSlice, Stack},
+    volume::{self, FrameSource, GeometryError, Stack},
 };
 
 /// A slice that has been through the network: class probabilities, and where they lie on the
@@ -34,6 +35,8 @@ pub struct EncodedSlice {
     pub probabilities: Probabilities,
     /// The encoder's probability that the slice shows the liver at all.
     pub organ_in_view: Option<f32>,
+    /// How far the encoder finds it from the slices of training.
+    pub distance: Option<f32>,
     pub placement: Placement,
     pub histogram: HuHistogram,
     pub sample: OrganSample,
@@ -47,10 +50,13 @@ pub struct Complete<'a> {
     /// Any one instance's file: patient and study are copied from it.
     pub template: &'a [u8],
     pub bundle: &'a Bundle,
-    pub engine: &'a EngineInfo,
+    /// What the slices went through, for a second look at some.
+    pub workers: &'a Workers,
+    /// Of that second look.
+    pub urgency: Urgency,
     pub equipment: &'a Equipment,
-    /// Reads a frame of an instance once more, for the picture.
-    pub frame: &'a dyn Fn(&Uid, usize) -> Option<HuSlice>,
+    /// Reads an instance once more: for the second look, and for the picture.
+    pub file: &'a dyn Fn(&Uid) -> io::Result<Arc<Vec<u8>>>,
     /// Counts the results of this series, from 1.
     pub revision: u32,
     pub now: Zoned,
@@ -67,6 +73,8 @@ pub struct ResultJson {
     /// The worst of the gates.
     pub verdict: Outcome,
     pub gates: Vec<Gate>,
+    /// Codes of the gates that the bundle has no limits for.
+    pub gates_not_asked: Vec<&'static str>,
     /// What is unusual about the geometry, in words.
     pub geometry: Vec<String>,
     /// Instances left out because they could not be read.
@@ -83,6 +91,16 @@ pub struct ModelName {
     pub name: String,
     pub version: String,
     pub digest: String,
+}
+
+impl ModelName {
+    fn of(bundle: &Bundle) -> Self {
+        Self {
+            name: bundle.manifest.name.clone(),
+            version: bundle.manifest.version.clone(),
+            digest: bundle.digest.clone(),
+        }
+    }
 }
 
 const NOTICE: &str = "Made by software, not verified by a physician, not for diagnosis";
@@ -125,6 +143,8 @@ pub enum FinishError {
     Geometry(#[from] GeometryError),
     #[error("none of its {0} instances could be decoded")]
     NothingReadable(usize),
+    #[error("a second look at some slices")]
+    SecondLook(#[from] SliceError),
     #[error(transparent)]
     Encode(#[from] EncodeError),
 }
@@ -135,6 +155,7 @@ impl FinishError {
         match self {
             Self::Geometry(error) => error.remedy(),
             Self::NothingReadable(_) => Remedy::Resend,
+            Self::SecondLook(error) => error.remedy(),
             Self::Encode(error) => error.remedy(),
         }
     }
@@ -191,14 +212,7 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
     let mut labels = label(&slices, &along_mm, &view, &manifest.postprocess);
     let changes = mask::postprocess(&mut labels, &stack.geometry, &manifest.postprocess);
     let findings = mask::measure(&labels, &stack);
-    let mut histogram = HuHistogram::default();
-    let mut sample = OrganSample::default();
-    for (at, slice) in slices.iter().enumerate() {
-        histogram.add(&slice.histogram);
-        if view.may_show_organ(at, &manifest.postprocess) {
-            sample.add(&slice.sample);
-        }
-    }
+    let (histogram, sample) = appearance(&slices, &view, &manifest.postprocess);
     let gates = mask::examine(
         &Examination {
             stack: &stack,
@@ -207,6 +221,10 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
             changes: &changes,
             view: &view,
             sample: &sample,
+            distance: distance(&slices, &labels),
+            agreement: second_look::agreement(complete, &stack, &slices, &labels)?,
+            lossy: readable.iter().filter(|header| header.lossy).count(),
+            unusable: unreadable,
         },
         &manifest.gates,
     );
@@ -234,21 +252,18 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
         findings: &findings,
         remarks: &remarks(&gates, &geometry),
     })?;
-    let picture = picture(&source, complete.frame);
+    let picture = picture(&source, complete);
     let json = ResultJson {
         findings,
         n_slices: stack.order.len(),
         spacing: stack.geometry.spacing_mm(),
         verdict: mask::verdict(&gates),
         gates,
+        gates_not_asked: mask::not_asked(&manifest.gates),
         geometry,
         unreadable,
-        engine: complete.engine.clone(),
-        model: ModelName {
-            name: manifest.name.clone(),
-            version: manifest.version.clone(),
-            digest: complete.bundle.digest.clone(),
-        },
+        engine: complete.workers.info().clone(),
+        model: ModelName::of(complete.bundle),
         seg: seg.sop_instance.clone(),
         revision: complete.revision,
         notice: NOTICE,
@@ -271,13 +286,14 @@ fn remarks(gates: &[Gate], geometry: &[String]) -> Vec<String> {
 }
 
 /// A result does not fail for want of a picture.
-fn picture(
-    source: &SegInput<'_>,
-    frame: &dyn Fn(&Uid, usize) -> Option<HuSlice>,
-) -> Option<Picture> {
+fn picture(source: &SegInput<'_>, complete: &Complete<'_>) -> Option<Picture> {
     let shown = encode::slice_to_show(&source.labels.slices)?;
     let place = source.stack.order.get(shown)?;
-    let slice = &frame(&place.sop_instance, place.frame)?;
+    let mut headers = complete.headers.iter();
+    let header = headers.find(|header| header.sop_instance == place.sop_instance)?;
+    let file = (complete.file)(&place.sop_instance).ok()?;
+    let slice = FrameSource::open(&file, header).ok()?.frame(place.frame);
+    let slice = &slice.ok()?;
     let png = encode::preview(slice, source.labels.slices.get(shown)?).ok()?;
     let input = CaptureInput {
         source,
@@ -292,6 +308,36 @@ fn picture(
         png,
         capture: capture.ok()?,
     })
+}
+
+/// The brightness of everything, and of what the network called organ where it may be.
+fn appearance(
+    slices: &[&EncodedSlice],
+    view: &View,
+    rules: &Postprocess,
+) -> (HuHistogram, OrganSample) {
+    let mut histogram = HuHistogram::default();
+    let mut sample = OrganSample::default();
+    for (at, slice) in slices.iter().enumerate() {
+        histogram.add(&slice.histogram);
+        if view.may_show_organ(at, rules) {
+            sample.add(&slice.sample);
+        }
+    }
+    (histogram, sample)
+}
+
+/// How far the middle one of the slices that hold organ lies from those of training; `None` without
+/// organ, and where the encoder does not say.
+fn distance(slices: &[&EncodedSlice], labels: &Labels) -> Option<f64> {
+    let mut distances: Vec<f64> = slices
+        .iter()
+        .zip(&labels.slices)
+        .filter(|(_, labels)| labels.iter().any(|label| *label != 0))
+        .filter_map(|(slice, _)| slice.distance.map(f64::from))
+        .collect();
+    distances.sort_by(f64::total_cmp);
+    distances.get(distances.len() / 2).copied()
 }
 
 /// Whether the engine has all slices of an instance; instances that hold none are not asked for.

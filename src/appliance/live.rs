@@ -10,6 +10,7 @@ use std::{
 use super::{engine_room::EngineRoom, finish::EncodedSlice};
 use crate::{
     dicom::Uid,
+    engine::Urgency,
     series::{Eligibility, Evidence, InstanceHeader, eligibility},
 };
 
@@ -53,6 +54,14 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// Of its jobs at the engine.
+    pub(super) fn urgency(&self) -> Urgency {
+        match self.trust {
+            Trust::New => Urgency::Live,
+            Trust::TakenUp | Trust::Suspect => Urgency::Rerun,
+        }
+    }
+
     pub(super) fn new(trust: Trust, now: Instant) -> Self {
         Self {
             headers: BTreeMap::new(),

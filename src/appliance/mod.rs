@@ -24,6 +24,7 @@ mod parts;
 mod pulse;
 mod recovery;
 mod results;
+mod second_look;
 mod selftest;
 mod station;
 mod trail;

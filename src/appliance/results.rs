@@ -21,13 +21,13 @@ use crate::{
     config::Config,
     dicom::{Remedy, Uid},
     encode::{Equipment, ObjectKind},
+    engine::Urgency,
     series::InstanceHeader,
     spool::{
         Spool, SpoolError,
         journal::{Addressed, Journal, JournalError, ResultObject, SeriesRecord, SeriesState},
     },
     status::metric_names,
-    volume::{FrameSource, HuSlice},
 };
 
 pub(super) struct Results {
@@ -71,6 +71,7 @@ struct Job {
     series: Uid,
     headers: Vec<InstanceHeader>,
     encoded: HashMap<(Uid, usize), Arc<EncodedSlice>>,
+    urgency: Urgency,
     last_durable: Instant,
 }
 
@@ -88,6 +89,7 @@ impl Results {
             series: series.clone(),
             headers: live.headers.values().cloned().collect(),
             encoded: live.encoded.clone(),
+            urgency: live.urgency(),
             last_durable: live.last_durable,
         };
         let results = Arc::clone(self);
@@ -113,6 +115,7 @@ impl Results {
             series,
             headers,
             encoded,
+            urgency,
             last_durable,
         } = job;
         let record = self.journal.series(series)?;
@@ -126,9 +129,10 @@ impl Results {
             encoded,
             template: &template,
             bundle: &engine.bundle,
-            engine: engine.workers.info(),
+            workers: &engine.workers,
+            urgency: *urgency,
             equipment: &self.equipment,
-            frame: &|instance, frame| self.frame(headers, instance, frame),
+            file: &|instance| self.spool.read(instance).map(Arc::new),
             revision: record.revision,
             now: Zoned::now(),
         })?;
@@ -202,12 +206,5 @@ impl Results {
             });
         }
         Ok(kept)
-    }
-
-    /// A frame of an instance that is kept.
-    fn frame(&self, headers: &[InstanceHeader], instance: &Uid, frame: usize) -> Option<HuSlice> {
-        let header = headers.iter().find(|h| h.sop_instance == *instance)?;
-        let file = self.spool.read(instance).ok()?;
-        FrameSource::open(&file, header).ok()?.frame(frame).ok()
     }
 }

@@ -77,6 +77,7 @@ mod tests {
         Arc::new(EncodedSlice {
             probabilities: Probabilities::of(&Logits(Array3::zeros((3, 2, 2))), &[1.0; 3]),
             organ_in_view: None,
+            distance: None,
             placement,
             histogram: HuHistogram::default(),
             sample: OrganSample::default(),

@@ -21,7 +21,7 @@ use hepar::{
 };
 
 use super::flow::PACS_AE;
-use crate::commands::segment::{Files, encode, read_frame};
+use crate::commands::segment::{Files, encode, file_of};
 
 /// Our parts with nobody else around them.
 pub struct Parts {
@@ -97,9 +97,10 @@ impl Parts {
             encoded: &encoded,
             template,
             bundle: &self.bundle,
-            engine: self.workers.info(),
+            workers: &self.workers,
+            urgency: Urgency::Live,
             equipment: &appliance::equipment(dir),
-            frame: &|instance, frame| read_frame(&instances, instance, frame),
+            file: &|instance| file_of(&instances, instance),
             revision: 1,
             now: jiff::Zoned::now(),
         })?;

@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     path::PathBuf,
     sync::Arc,
     time::Instant,
@@ -15,7 +16,6 @@ use hepar::{
     mask::{Maps, map_slice},
     model::{Bundle, Trust},
     series::{Eligibility, InstanceHeader, judge, too_few},
-    volume::{FrameSource, HuSlice},
 };
 
 use super::{Failure, OrFail, files_below, named};
@@ -88,9 +88,10 @@ impl Segment {
             encoded: &encoded,
             template: &instances[0].1,
             bundle: &bundle,
-            engine: workers.info(),
+            workers: &workers,
+            urgency: Urgency::Live,
             equipment: &appliance::equipment(&self.out),
-            frame: &|instance, frame| read_frame(&instances, instance, frame),
+            file: &|instance| file_of(&instances, instance),
             revision: 1,
             now: jiff::Zoned::now(),
         })
@@ -207,11 +208,12 @@ impl Segment {
     }
 }
 
-pub fn read_frame(instances: &Files, instance: &Uid, frame: usize) -> Option<HuSlice> {
-    let (header, file) = instances
-        .iter()
-        .find(|(h, _)| h.sop_instance == *instance)?;
-    FrameSource::open(file, header).ok()?.frame(frame).ok()
+/// The file of one of the instances.
+pub fn file_of(instances: &Files, instance: &Uid) -> io::Result<Arc<Vec<u8>>> {
+    let mut instances = instances.iter();
+    let found = instances.find(|(header, _)| header.sop_instance == *instance);
+    let found = found.map(|(_, file)| Arc::clone(file));
+    found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }
 
 type Encoded = HashMap<(Uid, usize), Arc<appliance::EncodedSlice>>;

@@ -35,6 +35,10 @@ impl Interface {
         only(encoder.inputs().map_err(in_encoder)?, &image).map_err(in_encoder)?;
         let encoded = encoder.outputs().map_err(in_encoder)?;
         check_encoded(&encoded, size).map_err(in_encoder)?;
+        let measured = encoded.iter().any(|port| port.name == "distance");
+        if manifest.gates.embedding_distance.is_some() && !measured {
+            return Err(InterfaceError::NoDistance);
+        }
         only(head.outputs().map_err(in_head)?, &logits).map_err(in_head)?;
         let takes = head.inputs().map_err(in_head)?;
         let head_takes = takes
@@ -53,12 +57,14 @@ impl Interface {
 
     /// What the encoder gave, as it is kept; `outputs` in the order of `encoded`.
     ///
-    /// `gate`, where there is one, holds logits of what the slice shows: the organ first.
+    /// `gate`, where there is one, holds logits of what the slice shows: the organ first; `distance`
+    /// says how far it is from the slices of training.
     pub(super) fn embedding(&self, outputs: &[&[f32]]) -> Embedding {
-        let gate = self.encoded.iter().position(|port| port.name == "gate");
+        let place = |name: &str| self.encoded.iter().position(|port| port.name == name);
         Embedding {
             tensors: outputs.iter().map(|values| to_half(values)).collect(),
-            organ_in_view: gate.map(|at| first_of_softmax(outputs[at])),
+            organ_in_view: place("gate").map(|at| first_of_softmax(outputs[at])),
+            distance: place("distance").map(|at| outputs[at][0]),
         }
     }
 }
@@ -75,10 +81,12 @@ pub enum InterfaceError {
     Encoder { source: GraphError },
     #[error("head.onnx")]
     Head { source: GraphError },
+    #[error("encoder.onnx has no output `distance`, which the manifest limits")]
+    NoDistance,
 }
 
-/// `embedding` at a quarter of the input is what makes it an encoder; `skip` at half, and `gate`,
-/// one row of numbers, may come with it.
+/// `embedding` at a quarter of the input is what makes it an encoder; `skip` at half, `gate`, one
+/// row of numbers, and `distance`, one number, may come with it.
 fn check_encoded(encoded: &[Port], size: usize) -> Result<(), GraphError> {
     let fits = |port: &Port| match (&*port.name, &*port.shape) {
         ("embedding", [1, channels, h, w]) => {
@@ -86,16 +94,17 @@ fn check_encoded(encoded: &[Port], size: usize) -> Result<(), GraphError> {
         }
         ("skip", [1, channels, h, w]) => (1..=128).contains(channels) && [*h, *w] == [size / 2; 2],
         ("gate", [1, values]) => (1..=4096).contains(values),
+        ("distance", [1, 1]) => true,
         _ => false,
     };
     let has_embedding = encoded.iter().any(|port| port.name == "embedding");
-    let distinct = encoded.len() <= 3
+    let distinct = encoded.len() <= 4
         && (1..encoded.len()).all(|i| encoded[..i].iter().all(|p| p.name != encoded[i].name));
     if has_embedding && distinct && encoded.iter().all(fits) {
         return Ok(());
     }
     let expected = format!(
-        "embedding [1, E, {q}, {q}], optionally skip [1, K, {h}, {h}] and gate [1, G]",
+        "embedding [1, E, {q}, {q}], optionally skip [1, K, {h}, {h}], gate [1, G], distance [1, 1]",
         q = size / 4,
         h = size / 2
     );
@@ -139,7 +148,10 @@ mod tests {
     use tract_onnx::pb::ModelProto;
 
     use super::*;
-    use crate::engine::testing::{self, value};
+    use crate::{
+        engine::testing::{self, value},
+        model::Limits,
+    };
 
     fn interface(encoder: &ModelProto, head: &ModelProto) -> Result<Interface, InterfaceError> {
         let parse = |model| Graph::parse(&testing::encode(model)).unwrap();
@@ -175,6 +187,35 @@ mod tests {
                 .organ_in_view(),
             None
         );
+    }
+
+    #[test]
+    fn a_limit_on_what_the_encoder_does_not_measure_is_refused() {
+        let mut manifest = testing::bundle().manifest;
+        let parse = |model| Graph::parse(&testing::encode(&model)).unwrap();
+        let (encoder, head) = (parse(testing::encoder()), parse(testing::head()));
+        manifest.gates.embedding_distance = Some(Limits {
+            warn: 2.0,
+            refuse: 4.0,
+        });
+        let error = Interface::of(&encoder, &head, &manifest).unwrap_err();
+        assert!(matches!(error, InterfaceError::NoDistance), "{error}");
+    }
+
+    #[test]
+    fn the_distance_is_the_number_the_encoder_gave() {
+        let interface = Interface {
+            image: named("image", &[1, 3, 32, 32]),
+            encoded: vec![
+                named("embedding", &[1, 1, 8, 8]),
+                named("distance", &[1, 1]),
+            ],
+            head_takes: vec![0],
+            logits: named("logits", &[1, 3, 16, 16]),
+        };
+        let embedding = interface.embedding(&[&[0.0; 64], &[2.5]]);
+        assert_eq!(embedding.distance(), Some(2.5));
+        assert_eq!(embedding.organ_in_view(), None);
     }
 
     #[test]

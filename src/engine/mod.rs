@@ -66,12 +66,30 @@ pub struct Image {
     pub values: Vec<f32>,
 }
 
+impl Image {
+    /// The same slice lying further down and to the right in its field, by pixels; what comes in
+    /// from outside is air.
+    #[must_use]
+    pub fn moved(&self, [down, right]: [usize; 2]) -> Self {
+        let size = self.size;
+        let mut values = vec![0.0; self.values.len()];
+        let lines = self.values.chunks_exact(size).enumerate();
+        for (line, from) in lines.filter(|(line, _)| line % size + down < size) {
+            let kept = size.saturating_sub(right);
+            let to = (line + down) * size;
+            values[to + size - kept..to + size].copy_from_slice(&from[..kept]);
+        }
+        Self { size, values }
+    }
+}
+
 /// What the encoder made of one slice, in half precision because hundreds wait for a head: one
 /// tensor per output of the encoder, in its order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
     tensors: Vec<Vec<f16>>,
     organ_in_view: Option<f32>,
+    distance: Option<f32>,
 }
 
 impl Embedding {
@@ -79,6 +97,13 @@ impl Embedding {
     #[must_use]
     pub fn organ_in_view(&self) -> Option<f32> {
         self.organ_in_view
+    }
+
+    /// How far the slice lies from those the network was trained on, in standard deviations of
+    /// theirs; `None` if the encoder does not say.
+    #[must_use]
+    pub fn distance(&self) -> Option<f32> {
+        self.distance
     }
 }
 
@@ -158,4 +183,17 @@ fn to_single(values: &[f16]) -> Vec<f32> {
     let mut single = vec![0.0; values.len()];
     values.convert_to_f32_slice(&mut single);
     single
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moved_slice_shows_air_where_it_came_from() {
+        let values: Vec<f32> = (1..=27_u8).map(f32::from).collect();
+        let moved = Image { size: 3, values }.moved([1, 2]);
+        let channel = |first: f32| [0.0, 0.0, 0.0, 0.0, 0.0, first, 0.0, 0.0, first + 3.0];
+        assert_eq!(moved.values, [1.0, 10.0, 19.0].map(channel).concat());
+    }
 }

@@ -4,7 +4,9 @@
 //! Hounsfield units, is this a stack, is what was found a liver? Each gives a code, the measured
 //! value and a sentence. A refusal is an answer too: it goes to the page and into the result.
 
+mod doubt;
 mod gate;
+mod instances;
 
 pub use gate::{Gate, Outcome};
 use gate::{at_least, at_most, gate, refuse_if, warn_if, worst};
@@ -24,6 +26,14 @@ pub struct Examination<'a> {
     pub view: &'a View,
     /// Of the slices that show the organ.
     pub sample: &'a OrganSample,
+    /// How far the middle one of the slices that hold organ lies from those of training.
+    pub distance: Option<f64>,
+    /// How much of the organ was found again when slices were moved, as Dice.
+    pub agreement: Option<f64>,
+    /// Images that were compressed with loss.
+    pub lossy: usize,
+    /// Images that were left out: not decoded, or not finite in the network.
+    pub unusable: usize,
 }
 
 /// The worst outcome.
@@ -36,13 +46,22 @@ pub fn verdict(gates: &[Gate]) -> Outcome {
 /// Asks every question, in the order in which a reader would.
 #[must_use]
 pub fn examine(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
-    let mut gates = hounsfield(of.histogram, limits);
+    let mut gates = vec![instances::header(of.lossy), instances::numeric(of.unusable)];
+    gates.extend(hounsfield(of.histogram, limits));
     gates.extend(geometry(of.stack, limits));
     gates.push(region(of.view, limits));
     gates.extend(organ(of, limits));
-    gates.extend(appearance(of.sample, limits));
+    gates.extend(doubt::appearance(of.sample, limits));
+    gates.extend(doubt::distance(of.distance, limits));
+    gates.extend(doubt::agreement(of.agreement, limits));
     gates.extend(lesions(of.findings, limits));
     gates
+}
+
+/// Codes of the questions that the bundle has no limits for, and so are not asked.
+#[must_use]
+pub fn not_asked(limits: &GateThresholds) -> Vec<&'static str> {
+    doubt::not_asked(limits)
 }
 
 /// Below this is gas, above it tissue.
@@ -264,41 +283,6 @@ fn organ(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
             },
         ),
     ]
-}
-
-/// Nothing is asked about an organ that was not found: [`organ`] has said so.
-fn appearance(sample: &OrganSample, limits: &GateThresholds) -> Vec<Gate> {
-    let phase = sample.median_hu().map(|hu| {
-        let words = if hu < limits.organ_enhanced_hu {
-            "the liver is not enhanced as in the portal venous phase: tumours are harder to see"
-        } else {
-            "the liver is enhanced"
-        };
-        gate(
-            "contrast-phase",
-            warn_if(hu < limits.organ_enhanced_hu),
-            hu,
-            "HU",
-            words,
-        )
-        .usually(at_least(limits.organ_enhanced_hu))
-    });
-    let certainty = sample.mean_entropy().map(|nats| {
-        let words = if nats > limits.organ_entropy {
-            "the model is less certain of this liver than of those it was tested on"
-        } else {
-            "the model is as certain as on the livers it was tested on"
-        };
-        gate(
-            "certainty",
-            warn_if(nats > limits.organ_entropy),
-            nats,
-            "nats",
-            words,
-        )
-        .usually(at_most(limits.organ_entropy))
-    });
-    phase.into_iter().chain(certainty).collect()
 }
 
 fn lesions(findings: &Findings, limits: &GateThresholds) -> Vec<Gate> {

@@ -9,6 +9,7 @@
 //! Conventions: labels are u8, 0 background, 1 organ, 2 lesion; indices are (slice, row, column),
 //! slices in the order of the stack.
 
+mod agreement;
 mod closing;
 mod gates;
 mod histogram;
@@ -25,7 +26,8 @@ mod view;
 
 use ndarray::Array2;
 
-pub use gates::{Examination, Gate, Outcome, examine, verdict};
+pub use agreement::{Agreement, SHIFT, slices_to_look_at_again};
+pub use gates::{Examination, Gate, Outcome, examine, not_asked, verdict};
 pub use histogram::HuHistogram;
 pub use label::label_slice;
 pub use maps::{Maps, map_slice};

@@ -1,5 +1,7 @@
 use serde::Deserialize;
 
+use super::manifest::{ManifestError, expect};
+
 /// Beyond what an input or a result is suspicious, or no answer at all. Part of the bundle because
 /// what is normal depends on what the network was trained on.
 ///
@@ -35,6 +37,13 @@ pub struct GateThresholds {
     pub organ_enhanced_hu: f64,
     /// The mean entropy of the calibrated probabilities over the organ, nats.
     pub organ_entropy: f64,
+    pub organ_entropy_refuse: f64,
+    /// How far slices that show the organ may lie from those of training, by the encoder's
+    /// `distance`. A bundle without it does not ask.
+    pub embedding_distance: Option<Limits>,
+    /// How much of the organ must be found again when slices are moved, as Dice. A bundle without
+    /// it does not ask.
+    pub organ_agreement: Option<Limits>,
     /// Lesions' share of the organ.
     pub lesion_share: f64,
     pub lesions: usize,
@@ -42,11 +51,41 @@ pub struct GateThresholds {
     pub lesion_ml: f64,
 }
 
+/// Where a gate begins to warn, and where it refuses.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub warn: f64,
+    pub refuse: f64,
+}
+
+impl GateThresholds {
+    /// Finds limits that no value could pass, or that refuse before they warn.
+    pub(super) fn check(&self) -> Result<(), ManifestError> {
+        let ordered = |key, limits: Option<Limits>, fits: fn(f64, f64) -> bool| {
+            let fitting = limits.is_none_or(|limits| fits(limits.warn, limits.refuse));
+            expect(fitting, key, || {
+                format!("{limits:?} are no limits that warn before they refuse")
+            })
+        };
+        ordered(
+            "gates.embedding-distance",
+            self.embedding_distance,
+            |warn, refuse| 0.0 < warn && warn <= refuse && refuse.is_finite(),
+        )?;
+        ordered(
+            "gates.organ-agreement",
+            self.organ_agreement,
+            |warn, refuse| 0.0 <= refuse && refuse <= warn && warn < 1.0,
+        )
+    }
+}
+
 impl Default for GateThresholds {
     /// Healthy adult livers hold 600 to 3500 ml; a native air peak lies within 50 HU of -1000; an
     /// adult abdomen shows subcutaneous fat near -100 and soft tissue between water and 120 HU. A liver
     /// has 45 to 65 HU before contrast and above 90 HU in the portal venous phase; a third of what
-    /// three classes can be uncertain by is much.
+    /// three classes can be uncertain by is much, and near half of it is a guess.
     fn default() -> Self {
         Self {
             slices_refuse: 8,
@@ -65,6 +104,9 @@ impl Default for GateThresholds {
             organ_extent_mm: 80.0,
             organ_enhanced_hu: 80.0,
             organ_entropy: 0.35,
+            organ_entropy_refuse: 0.5,
+            embedding_distance: None,
+            organ_agreement: None,
             lesion_share: 0.5,
             lesions: 40,
             lesion_ml: 0.01,

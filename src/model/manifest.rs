@@ -222,6 +222,7 @@ impl Manifest {
         self.output.check(&self.input)?;
         self.check_segments()?;
         self.postprocess.check()?;
+        self.gates.check()?;
         self.check_files()?;
         let golden = &self.golden;
         expect(
@@ -333,7 +334,7 @@ impl Postprocess {
     }
 }
 
-fn expect(
+pub(super) fn expect(
     holds: bool,
     key: &'static str,
     problem: impl FnOnce() -> String,
@@ -412,6 +413,16 @@ mod tests {
                 "closing-mm = 5.0",
                 "closing-mm = -1.0",
                 "postprocess.closing-mm",
+            ),
+            (
+                "[quantisation]",
+                "[gates]\norgan-agreement = { warn = 0.6, refuse = 0.9 }\n[quantisation]",
+                "gates.organ-agreement",
+            ),
+            (
+                "[quantisation]",
+                "[gates]\nembedding-distance = { warn = nan, refuse = 2.0 }\n[quantisation]",
+                "gates.embedding-distance",
             ),
             ("\"head.onnx\"", "\"../head.onnx\"", "files"),
             ("\"1.0.0\"", "\"\"", "version"),

@@ -20,7 +20,7 @@ pub(crate) mod testing;
 
 pub use bundle::{Bundle, BundleError};
 pub use contents::{Contents, ContentsError};
-pub use gates::GateThresholds;
+pub use gates::{GateThresholds, Limits};
 pub use golden::{Golden, GoldenError};
 pub use manifest::{
     GoldenTolerance, InputContract, Manifest, ManifestError, Metric, OutputContract, Postprocess,

@@ -22,6 +22,8 @@ pub(super) struct Result {
     pub engine: Engine,
     pub model: Model,
     gates: Vec<Gate>,
+    /// Codes of gates that the model has no limits for.
+    pub gates_not_asked: Vec<String>,
     lesions: Vec<Lesion>,
 }
 

@@ -12,7 +12,7 @@
 mod comparison;
 mod service;
 
-use std::{collections::HashMap, fs, path::PathBuf, sync::Arc, thread, time::Instant};
+use std::{collections::HashMap, fs, io, path::PathBuf, sync::Arc, thread, time::Instant};
 
 use jiff::{Timestamp, Zoned};
 use tokio::runtime::Handle;
@@ -38,7 +38,6 @@ use crate::{
     phantom::{self, Phantom, PhantomSpec, Tumour, TumourKind},
     series::{Eligibility, InstanceHeader, judge, too_few},
     status::SelfTestFacts,
-    volume::FrameSource,
 };
 
 /// What a self-test is run with.
@@ -62,7 +61,7 @@ enum SelfTestError {
     #[error("the phantom cannot be written")]
     Phantom(#[from] phantom::ExportError),
     #[error("a file cannot be read back")]
-    File(#[from] std::io::Error),
+    File(#[from] io::Error),
     #[error("no receiver on loopback")]
     Station(#[from] StationError),
     #[error("an object was not taken over loopback")]
@@ -235,11 +234,11 @@ impl SelfTest<'_> {
                 encoded.insert((header.sop_instance.clone(), frame), Arc::new(slice));
             }
         }
-        let frame = |instance: &Uid, frame| {
-            let (header, file) = instances
-                .iter()
-                .find(|(h, _)| h.sop_instance == *instance)?;
-            FrameSource::open(file, header).ok()?.frame(frame).ok()
+        let file = |instance: &Uid| {
+            let mut instances = instances.iter();
+            let found = instances.find(|(header, _)| header.sop_instance == *instance);
+            let found = found.map(|(_, file)| Arc::clone(file));
+            found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
         };
         let template = instances.first().map_or(&[][..], |(_, file)| file);
         Ok(finish(&Complete {
@@ -247,9 +246,10 @@ impl SelfTest<'_> {
             encoded: &encoded,
             template,
             bundle: self.bundle,
-            engine: self.workers.info(),
+            workers: self.workers,
+            urgency: Urgency::Idle,
             equipment: self.equipment,
-            frame: &frame,
+            file: &file,
             revision: 1,
             now: Zoned::now(),
         })?)

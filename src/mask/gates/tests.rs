@@ -4,6 +4,7 @@ use crate::{
         measure,
         testing::{ball, paint, stack},
     },
+    model::Limits,
     volume::HuSlice,
 };
 
@@ -47,6 +48,10 @@ fn outcome(
         changes: &changes,
         view: &everywhere(&stack),
         sample: &OrganSample::default(),
+        distance: None,
+        agreement: None,
+        lossy: 0,
+        unusable: 0,
     };
     let gates = examine(&examination, &GateThresholds::default());
     let found = gates.iter().find(|gate| gate.code == code);
@@ -79,6 +84,10 @@ fn a_usual_abdomen_passes_every_gate() {
         changes: &changes,
         view: &everywhere(&stack),
         sample: &OrganSample::default(),
+        distance: None,
+        agreement: None,
+        lossy: 0,
+        unusable: 0,
     };
     let gates = examine(&examination, &GateThresholds::default());
     assert_eq!(verdict(&gates), Outcome::Pass, "{gates:#?}");
@@ -167,14 +176,65 @@ fn a_series_of_another_region_is_refused() {
 fn an_organ_without_contrast_or_full_of_doubt_is_remarked_on_and_an_absent_one_is_not() {
     let limits = GateThresholds::default();
     let outcomes = |sample: &OrganSample| {
-        let gates = appearance(sample, &limits);
+        let gates = doubt::appearance(sample, &limits);
         gates.iter().map(|gate| gate.outcome).collect::<Vec<_>>()
     };
-    let (passes, warns) = (Outcome::Pass, Outcome::Warn);
+    let (passes, warns, refuses) = (Outcome::Pass, Outcome::Warn, Outcome::Refuse);
     assert_eq!(outcomes(&OrganSample::with(110, 0.1)), [passes, passes]);
     assert_eq!(outcomes(&OrganSample::with(55, 0.1)), [warns, passes]);
-    assert_eq!(outcomes(&OrganSample::with(110, 0.6)), [passes, warns]);
+    assert_eq!(outcomes(&OrganSample::with(110, 0.4)), [passes, warns]);
+    assert_eq!(outcomes(&OrganSample::with(110, 0.6)), [passes, refuses]);
     assert_eq!(outcomes(&OrganSample::default()), []);
+}
+
+#[test]
+fn images_unlike_those_of_training_are_remarked_on_and_then_refused() {
+    let limits = GateThresholds {
+        embedding_distance: Some(Limits {
+            warn: 2.0,
+            refuse: 4.0,
+        }),
+        ..GateThresholds::default()
+    };
+    let outcome = |deviations| doubt::distance(Some(deviations), &limits).unwrap().outcome;
+    assert_eq!(outcome(1.0), Outcome::Pass);
+    assert_eq!(outcome(2.5), Outcome::Warn);
+    assert_eq!(outcome(4.5), Outcome::Refuse);
+    assert_eq!(doubt::distance(None, &limits), None, "nothing was measured");
+}
+
+#[test]
+fn an_organ_that_is_not_found_again_is_remarked_on_and_then_refused() {
+    let limits = GateThresholds {
+        organ_agreement: Some(Limits {
+            warn: 0.9,
+            refuse: 0.6,
+        }),
+        ..GateThresholds::default()
+    };
+    let outcome = |dice| doubt::agreement(Some(dice), &limits).unwrap().outcome;
+    assert_eq!(outcome(0.95), Outcome::Pass);
+    assert_eq!(outcome(0.8), Outcome::Warn);
+    assert_eq!(outcome(0.4), Outcome::Refuse);
+}
+
+#[test]
+fn images_with_loss_and_images_left_out_are_remarked_on() {
+    assert_eq!(instances::header(0).outcome, Outcome::Pass);
+    assert_eq!(instances::header(3).outcome, Outcome::Warn);
+    assert_eq!(instances::numeric(0).outcome, Outcome::Pass);
+    assert_eq!(instances::numeric(1).outcome, Outcome::Warn);
+}
+
+#[test]
+fn a_bundle_without_limits_is_not_asked_and_that_is_said() {
+    let limits = GateThresholds::default();
+    assert_eq!(doubt::distance(Some(9.0), &limits), None);
+    assert_eq!(doubt::agreement(Some(0.1), &limits), None);
+    assert_eq!(
+        not_asked(&limits),
+        ["embedding-distance", "organ-agreement"]
+    );
 }
 
 #[test]

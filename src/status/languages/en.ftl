@@ -111,6 +111,7 @@ column-slices = Slices
 column-centre = Centre (LPS)
 gates = Checks
 gates-explained = What is asked before an answer is given. A check that refuses stops the result; one that warns is part of it.
+gates-not-asked = Not asked, because the model carries no limits for it:
 column-check = Check
 column-measured = Measured
 column-usual = Usual
@@ -154,6 +155,14 @@ order-segment-again-explained = The slices are segmented once more with the mode
 
 ### Checks, by code. $outcome is pass, warn or refuse
 
+gate-header = { $outcome ->
+        [pass] Acquired CT images with a rescale to Hounsfield units
+       *[other] Images were compressed with loss: small lesions may be gone
+    }
+gate-numeric = { $outcome ->
+        [pass] Every image could be decoded and computed
+       *[other] Images that could not be decoded or computed and are left out: { $measured }
+    }
 gate-hu-air = { $outcome ->
         [pass] Air is where it should be
         [warn] There is no air in the field of view
@@ -197,6 +206,14 @@ gate-contrast-phase = { $outcome ->
 gate-certainty = { $outcome ->
         [pass] The model is as certain as on the livers it was tested on
        *[other] The model is less certain of this liver than of those it was tested on
+    }
+gate-embedding-distance = { $outcome ->
+        [pass] The images are like those the model was trained on
+       *[other] The images are unlike those the model was trained on
+    }
+gate-organ-agreement = { $outcome ->
+        [pass] The model finds the same liver when the images are moved a little
+       *[other] The model finds another liver when the images are moved a little
     }
 gate-lesion-share = Lesions are { $percent } % of the liver
 gate-lesion-count = Lesions: { $measured }

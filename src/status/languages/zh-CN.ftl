@@ -107,6 +107,7 @@ column-slices = 层
 column-centre = 中心（LPS）
 gates = 检查
 gates-explained = 给出结果之前要问的问题。拒绝项会阻止结果；警告项随结果一并给出。
+gates-not-asked = 未检查，因为模型没有相应的限值：
 column-check = 检查
 column-measured = 测量值
 column-usual = 通常范围
@@ -147,6 +148,14 @@ order-segment-again-explained = 用当前安装的模型再次分割。如果结
 
 ### 检查项，按代码。$outcome 为 pass、warn 或 refuse
 
+gate-header = { $outcome ->
+        [pass] 采集的 CT 图像，可换算为亨氏单位
+       *[other] 图像经有损压缩：小病灶可能已丢失
+    }
+gate-numeric = { $outcome ->
+        [pass] 所有图像均可解码和计算
+       *[other] 无法解码或计算而略去的图像：{ $measured }
+    }
 gate-hu-air = { $outcome ->
         [pass] 空气的数值正常
         [warn] 视野内没有空气
@@ -190,6 +199,14 @@ gate-contrast-phase = { $outcome ->
 gate-certainty = { $outcome ->
         [pass] 模型的确定程度与测试用肝脏相同
        *[other] 模型对该肝脏的确定程度低于测试用肝脏
+    }
+gate-embedding-distance = { $outcome ->
+        [pass] 图像与模型训练所用的图像相似
+       *[other] 图像与模型训练所用的图像不同
+    }
+gate-organ-agreement = { $outcome ->
+        [pass] 图像稍作平移后，模型找到同一肝脏
+       *[other] 图像稍作平移后，模型找到的肝脏不同
     }
 gate-lesion-share = 病灶占肝脏的 { $percent } %
 gate-lesion-count = 病灶数：{ $measured }
