@@ -33,7 +33,7 @@ def main() -> None:
     if not arguments.export_only:
         fit(train, validation, arguments.scratch, plan, Mixture(), Widths(), arguments.head)
     patients = (len({one.patient for one in train}), len({one.patient for one in validation}))
-    origin = Origin(arguments.version, arguments.seed, patients, SELECTION)
+    origin = Origin(arguments.version, arguments.seed, patients, SELECTION, not arguments.float)
     log = arguments.scratch / "training-log.jsonl"
     results = build(
         load_average(arguments.scratch / "last.pt"), arguments.out, log, train, validation, origin
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--head", choices=sorted(HEADS), default="conv")
     parser.add_argument("--version", default="1.0.0", help="the bundle's version")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--float", action="store_true", help="keep weights and activations in float")
     parser.add_argument("--export-only", action="store_true", help="build from the scratch folder as it is")
     return parser
 

@@ -18,6 +18,7 @@ from . import calibrate, card, evaluate, phantom
 from .canvas import Drawn
 from .data import BACKGROUND, SIZE, TUMOUR, WINDOWS, Slice, windows
 from .export import export
+from .familiar import distance_limits, familiarity
 from .network import Model
 from .quantise import quantise
 from .runner import Runner
@@ -61,9 +62,16 @@ POSTPROCESS = {
     "closing-mm": 5.0,
     "minimum-lesion-ml": 0.2,
 }
-FLOAT_NODES = ["/stem/stem.0/Conv"]
-"""The stem costs nothing, and its rounding would reach every later layer. The head stays float as a
-whole: it is 1 % of the weights, and rare large embeddings would saturate its input."""
+FLOAT_NODES = ["/stem/stem.0/Conv", "/familiarity/axes/Gemm"]
+"""The stem costs nothing, and its rounding would reach every later layer; the distance divides by
+what varies least, and would divide rounding too. The head stays float as a whole: it is 1 % of the
+weights, and rare large embeddings would saturate its input."""
+QUANTISED = {
+    "weights": "encoder int8 per channel, head and stem float",
+    "activations": "encoder u8 per tensor, QDQ",
+    "calibration": "moving min/max, every seventh training slice and a third as many phantoms",
+}
+FLOATING = {"weights": "float", "activations": "float", "calibration": "none"}
 GOLDEN_SEED = 20_261
 LIMIT_BYTES = 8_000_000
 PHANTOMS = 150
@@ -78,6 +86,7 @@ class Origin:
     seed: int
     patients: tuple[int, int]
     selection: str
+    quantised: bool = True
 
 
 def build(
@@ -87,8 +96,11 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         floating = Path(scratch)
-        export(model, floating)
-        quantise(floating / "encoder.onnx", out / "encoder.onnx", _calibration_inputs(train), FLOAT_NODES)
+        export(model, familiarity(model.encoder, train, PHANTOMS), floating)
+        if origin.quantised:
+            quantise(floating / "encoder.onnx", out / "encoder.onnx", _calibration_inputs(train), FLOAT_NODES)
+        else:
+            shutil.copy(floating / "encoder.onnx", out / "encoder.onnx")
         shutil.copy(floating / "head.onnx", out / "head.onnx")
         plain = Runner(floating)
         results = {"float": _tumours_and_livers(plain, validation)}
@@ -96,16 +108,18 @@ def build(
     results["golden"] = golden(out / "golden.npz", shipped, without)
     results["temperature"], results["calibration"] = calibrate.temperature(shipped, validation)
     results["doubt"] = calibrate.doubt(shipped, validation, results["temperature"])
+    results["agreement"] = calibrate.agreement(shipped, validation, results["temperature"])
+    results["distance"] = distance_limits(shipped, validation)
     results["int8"] = _tumours_and_livers(shipped, validation)
     results["without_liver"] = evaluate.without_liver(shipped, validation, PHANTOMS)
     results["regions"] = evaluate.regions(shipped, validation, PHANTOMS)
     results["bytes"] = sum((out / name).stat().st_size for name in ("encoder.onnx", "head.onnx"))
-    if results["bytes"] > LIMIT_BYTES:
+    if origin.quantised and results["bytes"] > LIMIT_BYTES:
         raise RuntimeError(f"the graphs take {results['bytes']} bytes, more than {LIMIT_BYTES}")
 
     (out / "training-log.jsonl").write_text(log.read_text())
     (out / "bundle.toml").write_text(_manifest(out, results, origin))
-    card.write(out, results, origin)
+    card.write(out, results, _quantisation(origin), origin)
     return results
 
 
@@ -173,12 +187,13 @@ def _manifest(out: Path, results: dict, origin: Origin) -> str:
         "output": {"stride": 2, "temperature": [t, t, t]},
         "segment": SEGMENTS,
         "postprocess": POSTPROCESS,
-        "gates": {"organ-entropy": round(results["doubt"], 3)},
-        "quantisation": {
-            "weights": "encoder int8 per channel, head and stem float",
-            "activations": "encoder u8 per tensor, QDQ",
-            "calibration": "moving min/max, every seventh training slice and a third as many phantoms",
+        "gates": {
+            "organ-entropy": round(results["doubt"], 3),
+            "organ-entropy-refuse": round(calibrate.GUESSING * results["doubt"], 3),
+            "embedding-distance": results["distance"],
+            "organ-agreement": results["agreement"],
         },
+        "quantisation": _quantisation(origin),
         "golden": tolerance(golden),
         "files": hashes(out),
         "provenance": {
@@ -190,6 +205,10 @@ def _manifest(out: Path, results: dict, origin: Origin) -> str:
         },
         "metric": card.metrics(results),
     })
+
+
+def _quantisation(origin: Origin) -> dict[str, str]:
+    return QUANTISED if origin.quantised else FLOATING
 
 
 def tolerance(golden: dict[str, float]) -> dict[str, float]:

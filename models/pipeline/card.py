@@ -12,7 +12,9 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from .calibrate import GUESSING
 from .evaluate import SIZES_MM
+from .familiar import FOREIGN
 
 if TYPE_CHECKING:
     from .bundle import Origin
@@ -48,7 +50,7 @@ def _metric(name: str, value: float, cases: float, split: str) -> dict[str, str 
     return {"name": name, "value": float(value), "cases": int(cases), "split": split, "note": note}
 
 
-def write(out: Path, results: dict, origin: Origin) -> None:
+def write(out: Path, results: dict, words: dict[str, str], origin: Origin) -> None:
     """Writes README.md and curves.png beside the graphs."""
     records = [json.loads(line) for line in (out / "training-log.jsonl").read_text().splitlines()]
     _curves(out / "curves.png", records)
@@ -79,6 +81,10 @@ def write(out: Path, results: dict, origin: Origin) -> None:
         ),
         kept=f"{100 * regions['liver_kept']:.1f}", caught=f"{100 * regions['negative_caught']:.1f}",
         negatives=regions["negatives"],
+        doubt=f"{results['doubt']:.3f}", doubt_refuse=f"{GUESSING * results['doubt']:.3f}", guessing=GUESSING,
+        distance=results["distance"]["warn"], distance_refuse=results["distance"]["refuse"], foreign=FOREIGN,
+        agreement=results["agreement"]["warn"], agreement_refuse=results["agreement"]["refuse"],
+        weights=words["weights"], activations=words["activations"],
         temperature=results["temperature"], before=results["calibration"]["calibration_error_before"],
         after=results["calibration"]["calibration_error"], kilobytes=results["bytes"] // 1000,
         max_abs=f"{golden['max_abs']:.3f}", labels_apart=f"{100 * golden['labels_apart']:.3f}",

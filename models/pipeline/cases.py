@@ -16,6 +16,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pydicom
+from pydicom.errors import InvalidDicomError
 
 from .data import BACKGROUND, HU_TOP, LIVER, SIZE, TUMOUR, Slice
 
@@ -76,7 +77,7 @@ def _nifti(folder: Path, path: Path) -> Iterator[Slice]:
 
 
 def _dicom(case: Path) -> Iterator[Slice]:
-    files = [pydicom.dcmread(path) for path in sorted(case.rglob("*")) if path.is_file()]
+    files = list(_instances(case))
     images = [file for file in files if file.get("Modality") == "CT" and "PixelData" in file]
     segmentations = [file for file in files if file.get("Modality") == "SEG"]
     if not images or len(segmentations) != 1:
@@ -94,6 +95,15 @@ def _dicom(case: Path) -> Iterator[Slice]:
         spacing = (columns_mm, rows_mm) if turn[0] else (rows_mm, columns_mm)
         laid = lay(_turned(hu.astype(np.float32), turn), _turned(mark, turn), spacing)
         yield Slice(*laid, case.name, f"{case.name}_{_place(image.ImagePositionPatient)[2]:.1f}")
+
+
+def _instances(case: Path) -> Iterator[pydicom.Dataset]:
+    """Every DICOM file below a folder; whatever else lies there is passed over."""
+    for path in sorted(path for path in case.rglob("*") if path.is_file()):
+        try:
+            yield pydicom.dcmread(path)
+        except InvalidDicomError:
+            continue
 
 
 def _marks(segmentation: pydicom.Dataset) -> dict[tuple[float, ...], np.ndarray]:

@@ -6,12 +6,14 @@ Everything here is per slice and without post-processing; volumes are judged by 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
 
 from . import augment, negatives, phantom, tumours
+from .canvas import Drawn
 from .data import BACKGROUND, LIVER_OR_TUMOUR, REGIONS, TUMOUR, Slice, windows
 from .runner import Runner
 from .scores import dice, score_slices
@@ -21,6 +23,8 @@ SIZES_MM = {"below 10 mm": (0, 10), "10 to 20 mm": (10, 20), "above 20 mm": (20,
 FOUND_IOU = 0.1
 SEED = 990_000
 """Far from every training seed."""
+Labeller = Callable[[np.ndarray], np.ndarray]
+"""HU [S, S] in 0..255 -> labels [S, S] uint8."""
 
 
 @dataclass
@@ -78,23 +82,31 @@ def real_livers(runner: Runner, slices: list[Slice]) -> dict[str, float]:
 
 def painted_tumours(runner: Runner, slices: list[Slice]) -> LesionTally:
     """Tumours painted into real livers that took no part in training."""
+    return painted_with(runner.labels, slices)
+
+
+def painted_with(labels: Labeller, slices: list[Slice]) -> LesionTally:
+    """The same for anything that gives a slice labels."""
     tally = LesionTally()
     for index, one in enumerate(slices):
         rng = np.random.default_rng(SEED + index)
         hu, label = one.hu.copy(), tumours.natural_labels(one.hu, one.label != BACKGROUND)
         tumours.paint(rng, hu, label, MM_PER_PIXEL, int(rng.integers(1, 4)))
         hu = np.clip(hu, 0, 255)
-        prediction = runner.labels(hu)
+        prediction = labels(hu)
         tally.add(prediction == TUMOUR, label == TUMOUR, label == LIVER_OR_TUMOUR, MM_PER_PIXEL)
     return tally
+
+
+def phantom_slices(count: int) -> Iterator[Drawn]:
+    """Slices of the training generator from seeds that training never used."""
+    return (phantom.abdomen(np.random.default_rng(SEED + 10_000 + index)) for index in range(count))
 
 
 def phantoms(runner: Runner, count: int) -> tuple[list[float], LesionTally]:
     """Liver Dice per phantom slice, and tumours, on unseen seeds of the training generator."""
     tally, livers = LesionTally(), []
-    for index in range(count):
-        rng = np.random.default_rng(SEED + 10_000 + index)
-        drawn = phantom.abdomen(rng)
+    for drawn in phantom_slices(count):
         prediction = runner.labels(np.clip(drawn.hu, 0, 255))
         livers.append(dice(prediction != BACKGROUND, drawn.label != BACKGROUND))
         nothing = np.zeros(prediction.shape, dtype=bool)

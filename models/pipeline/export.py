@@ -11,37 +11,39 @@ import torch
 from torch import nn
 
 from .data import SIZE
+from .familiar import Familiarity, Measuring
 from .network import Model
 
 OPSET = 17
 
 
-def export(model: Model, folder: Path) -> tuple[Path, Path]:
-    """Writes encoder.onnx (image -> embedding, gate) and head.onnx (embedding -> logits)."""
+def export(model: Model, familiarity: Familiarity, folder: Path) -> tuple[Path, Path]:
+    """Writes encoder.onnx (image -> embedding, gate, distance) and head.onnx (embedding -> logits)."""
     model = model.eval().cpu().float()
     image = torch.zeros(1, 3, SIZE, SIZE)
+    measuring = Measuring(model.encoder, familiarity)
     with torch.no_grad():
-        embedding, _ = model.encoder(image)
+        embedding, _, _ = measuring(image)
     encoder, head = folder / "encoder.onnx", folder / "head.onnx"
-    _write(model.encoder, image, encoder, ["image"], ["embedding", "gate"])
+    write_graph(measuring, (image,), encoder, ["image"], ["embedding", "gate", "distance"])
     export_head(model.head, tuple(embedding.shape), head)
     return encoder, head
 
 
 def export_head(head: nn.Module, shape: tuple[int, ...], path: Path) -> None:
     """Writes a head alone, for an encoder that stays as it is; `shape` is its embedding's."""
-    _write(head.eval(), torch.zeros(shape), path, ["embedding"], ["logits"])
+    write_graph(head, (torch.zeros(shape),), path, ["embedding"], ["logits"])
 
 
-def _write(
-    part: nn.Module, example: torch.Tensor, path: Path, inputs: list[str], outputs: list[str]
+def write_graph(
+    part: nn.Module, examples: tuple[torch.Tensor, ...], path: Path, inputs: list[str], outputs: list[str]
 ) -> None:
     """Exports one part and checks what the engines rely on: no batch norm and no resizing is left."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            part, (example.contiguous(),), path, opset_version=OPSET, dynamo=False,
+            part.eval(), tuple(one.contiguous() for one in examples), path, opset_version=OPSET, dynamo=False,
             input_names=inputs, output_names=outputs,
         )
     graph = onnx.load(path)

@@ -8,7 +8,7 @@ without such kernels drops the activation pairs and folds the weights back to fl
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +31,15 @@ class _Feed(CalibrationDataReader):
         return next(self.feeds, None)
 
 
-def quantise(source: Path, target: Path, inputs: list[np.ndarray], keep: Iterable[str] = ()) -> None:
+def quantise(source: Path, target: Path, inputs: list[np.ndarray], keep: Collection[str] = ()) -> None:
     """Quantises a float graph, its ranges taken over `inputs`; nodes named in `keep` stay float.
 
     Products of two activations (attention scores, and scores times values) stay float: their range
     per tensor is too wide for eight bits and they are cheap.
     """
     graph = onnx.load(source)
+    if missing := set(keep) - {node.name for node in graph.graph.node}:
+        raise ValueError(f"{source.name} has no nodes {sorted(missing)}")
     weights = {tensor.name for tensor in graph.graph.initializer}
     float_nodes = [
         node.name for node in graph.graph.node

@@ -18,13 +18,17 @@ class Runner:
     """Encoder and head of a folder; `integer=False` drops activation quantisation, as tract does."""
 
     def __init__(self, folder: Path, integer: bool = True, threads: int = 1):
-        self.encoder = _session(folder / "encoder.onnx", integer, threads)
-        self.head = _session(folder / "head.onnx", integer, threads)
+        self.encoder = session(folder / "encoder.onnx", integer, threads)
+        self.head = session(folder / "head.onnx", integer, threads)
 
     def encode(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Image [1, 3, S, S] -> embedding [1, E, S/4, S/4], gate logits [1, regions]."""
         embedding, gate = self.encoder.run(["embedding", "gate"], {"image": image})
         return embedding, gate
+
+    def distance(self, hu: np.ndarray) -> float:
+        """How far HU [S, S] lies from the slices of training, by the encoder's own judgement."""
+        return float(self.encoder.run(["distance"], {"image": windows(hu)[None]})[0].item())
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Image [1, 3, S, S] -> logits [1, 3, S/2, S/2]."""
@@ -40,7 +44,8 @@ class Runner:
         return self.full_logits(hu).argmax(0).byte().numpy()
 
 
-def _session(path: Path, integer: bool, threads: int) -> onnxruntime.InferenceSession:
+def session(path: Path, integer: bool = True, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A graph on so many threads; `integer=False` drops its activation quantisation."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

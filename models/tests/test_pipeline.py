@@ -6,16 +6,16 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import onnx
 import onnxruntime
 import torch
 
-from pipeline import cases, export, losses, negatives, phantom, quantise, tumours
+from pipeline import bundle, export, heads, losses, negatives, phantom, prompts, quantise, tumours
 from pipeline.baselines import UNet, VNet
 from pipeline.data import BACKGROUND, IGNORED, LIVER, LIVER_OR_TUMOUR, SIZE, TUMOUR, Slice, windows
 from pipeline.evaluate import LesionTally
+from pipeline.familiar import Familiarity
 from pipeline.network import HEADS, Model, Widths
 from pipeline.scores import dice, score_slices
 
@@ -81,15 +81,17 @@ class Graphs(unittest.TestCase):
         image = windows(np.clip(phantom.abdomen(np.random.default_rng(1)).hu, 0, 255))[None]
         with tempfile.TemporaryDirectory() as name, torch.no_grad():
             folder = Path(name)
-            encoder, _ = export.export(model, folder)
+            cloud = Familiarity(np.random.default_rng(2).standard_normal((40, SMALL.sixteenth)).astype(np.float32))
+            encoder, _ = export.export(model, cloud, folder)
             expected = model.encoder(torch.from_numpy(image))[0].numpy()
-            quantise.quantise(encoder, folder / "int8.onnx", [image])
+            quantise.quantise(encoder, folder / "int8.onnx", [image], bundle.FLOAT_NODES)
             whole = onnx.load(folder / "int8.onnx")
             plain = quantise.without_activation_pairs(whole)
         self.assertFalse([node for node in plain.graph.node if node.op_type == "QuantizeLinear"])
         for graph in (whole, plain):
             session = onnxruntime.InferenceSession(graph.SerializeToString())
-            found = session.run(["embedding"], {"image": image})[0]
+            found, distance = session.run(["embedding", "distance"], {"image": image})
+            self.assertEqual(distance.shape, (1, 1))
             self.assertGreater(np.corrcoef(found.ravel(), expected.ravel())[0, 1], 0.99)
 
     def test_every_head_ends_at_half_the_resolution(self):
@@ -102,29 +104,57 @@ class Graphs(unittest.TestCase):
             self.assertEqual(network.eval()(torch.zeros(1, 3, 64, 64)).shape, (1, 3, 64, 64))
 
 
-class Cases(unittest.TestCase):
-    def test_a_nifti_lies_with_columns_to_the_left_and_rows_to_the_back(self):
-        voxels = np.zeros((100, 100, 1), dtype=np.float32)  # axes: right, anterior, superior
-        marks = np.zeros((100, 100, 1), dtype=np.uint8)
-        voxels[70:90, 60:80, 0], marks[70:90, 60:80, 0] = 120, 1  # the right front of the patient
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            for part, values in (("images", voxels), ("labels", marks)):
-                (folder / part).mkdir()
-                image = nibabel.Nifti1Image(values, np.diag([4.0, 4.0, 5.0, 1.0]))
-                nibabel.save(image, folder / part / "one.nii.gz")
-            (laid,) = cases.load(folder)
-        rows, columns = np.nonzero(laid.label == LIVER)
-        self.assertLess(columns.mean(), SIZE / 2)
-        self.assertLess(rows.mean(), SIZE / 2)
-        self.assertAlmostEqual(float(laid.hu[laid.label == LIVER].mean()), 120, delta=6)
+    def test_the_distance_is_one_for_what_it_was_made_from_and_more_beyond(self):
+        rng = np.random.default_rng(4)
+        tokens = (rng.standard_normal((500, 6)) * [9, 5, 3, 2, 1, 0.5] + 4).astype(np.float32)
+        cloud = Familiarity(tokens, components=6)
+        with torch.no_grad():
+            own = cloud(torch.from_numpy(tokens))[:, 0]
+            far = cloud(torch.from_numpy(tokens[:1] + 40))
+        self.assertAlmostEqual((own**2).mean().item(), 1.0, places=2)
+        self.assertGreater(far.item(), 10)
 
-    def test_laying_keeps_areas_in_square_millimetres(self):
-        label = np.zeros((512, 512), dtype=np.uint8)
-        label[100:300, 150:350] = LIVER
-        _, laid = cases.lay(np.zeros((512, 512)), label, (0.7, 0.8))
-        pixel = 512 * 0.8 / SIZE
-        self.assertAlmostEqual((laid == LIVER).sum() * pixel**2 / (200 * 200 * 0.56), 1.0, delta=0.02)
+    def test_a_graph_without_the_nodes_that_are_to_stay_float_is_refused(self):
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "head.onnx"
+            export.export_head(HEADS["linear"](8), (1, 8, 4, 4), path)
+            with self.assertRaisesRegex(ValueError, "no nodes"):
+                quantise.quantise(path, Path(name) / "out.onnx", [], ["/stem/gone"])
+
+
+class Prompts(unittest.TestCase):
+    def test_a_point_lies_inside_and_a_box_around_what_is_asked_for(self):
+        ring = np.zeros((SIZE, SIZE), dtype=bool)
+        ring[40:100, 60:160] = True
+        ring[50:90, 70:150] = False
+        places, kinds = prompts.point(ring)
+        row, column = (places[0] * SIZE).astype(int)
+        self.assertTrue(ring[row, column], "the centre of a ring is not in it")
+        self.assertEqual(kinds, [prompts.INSIDE, prompts.NOTHING])
+        corners, _ = prompts.box(ring, 0, np.random.default_rng(1))
+        np.testing.assert_allclose(corners * SIZE, [[40, 60], [100, 160]])
+
+    def test_a_box_decides_which_of_two_squares_is_meant(self):
+        torch.manual_seed(3)
+        label = np.full((SIZE, SIZE), BACKGROUND, dtype=np.uint8)
+        label[10:230, 10:230] = LIVER
+        label[30:90, 30:90], label[150:220, 140:220] = TUMOUR, TUMOUR
+        embedding = torch.from_numpy(label[2::4, 2::4].astype(np.float32)).expand(8, -1, -1).clone()
+        head, targets = prompts.PromptHead(8, blocks=1, heads=2), prompts.structures(label)
+        asked = [prompts.box(target, 0, np.random.default_rng(1)) for target in targets]
+        at = torch.from_numpy(np.stack([places for places, _ in asked])).float()
+        kinds = torch.tensor([kinds for _, kinds in asked])
+        truth = torch.from_numpy(np.stack(targets))
+        optimiser = torch.optim.AdamW(head.parameters(), lr=5e-3)
+        for _ in range(100):
+            loss = prompts.loss(head(embedding[None].expand(3, -1, -1, -1), at, kinds), truth, torch.ones_like(truth))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        with torch.no_grad():
+            masks = head.eval()(embedding[None].expand(3, -1, -1, -1), at, kinds)[:, 0] > 0
+        for mask, target in zip(masks.numpy(), targets, strict=True):
+            self.assertGreater(dice(mask, target[::2, ::2]), 0.8)
 
 
 class Scores(unittest.TestCase):
