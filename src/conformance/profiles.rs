@@ -65,9 +65,9 @@ pub(super) fn security() -> String {
 
 ### 7.1 Security profiles
 
-Associations can be encrypted in both directions as BCP 195 (RFC 8996, RFC 9325) asks: TLS 1.3, and
-TLS 1.2 with ephemeral keys and authenticated encryption; nothing older, and no fallback to plain
-DICOM (PS3.15 Annex B). As SCP a listener of its own (`listener.tls`) takes encrypted associations,
+Associations can be encrypted in both directions, by the BCP 195 RFC 8996, 9325 TLS Secure Transport
+Connection Profile (PS3.15 B.12): TLS 1.3, and TLS 1.2 with ephemeral keys and authenticated
+encryption; nothing older, and no fallback to plain DICOM. As SCP a listener of its own (`listener.tls`) takes encrypted associations,
 beside the plain one or instead of it, with client certificates off, optional or required. As SCU each
 destination has its own settings (`destination.tls`): authority, pinned certificate, own certificate.
 Without these settings associations are plain: then put the box on the modality network behind a

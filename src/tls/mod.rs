@@ -6,7 +6,7 @@
 //! does not come about says why and who must act ([`Problem`]).
 //!
 //! The connections conform to the BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Profile of
-//! DICOM PS3.15 Annex B: TLS 1.3 and 1.2, and of the latter only the suites with ephemeral
+//! DICOM PS3.15 B.12: TLS 1.3 and 1.2, and of the latter only the suites with ephemeral
 //! elliptic-curve keys and authenticated encryption. TLS 1.1, 1.0 and SSL are refused, and nothing
 //! ever falls back to plain text. Peers set to the retired BCP 195 profile or its non-downgrading
 //! form (PS3.15 B.9, B.10) find suites in common; those that can only do the AES profile's
