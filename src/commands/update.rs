@@ -204,7 +204,7 @@ impl Site {
     fn self_test() -> Result<(), String> {
         for (verb, unit) in [
             ("is-active", "hepar.service"),
-            ("restart", "hepar-update-examine.service"),
+            ("restart", "hepar-selftest.service"),
         ] {
             let output = Command::new("systemctl").args([verb, unit]).output();
             let output = output.map_err(|error| format!("cannot run systemctl: {error}"))?;

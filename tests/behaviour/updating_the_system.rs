@@ -50,7 +50,7 @@ const SYSTEMCTL: &str = r#"#!/bin/sh
 case "$*" in
 reboot) cat "$BOARD/next" > "$BOARD/running" ;;
 "is-active hepar.service") ;;
-"restart hepar-update-examine.service") [ ! -e "$BOARD/broken" ] ;;
+"restart hepar-selftest.service") [ ! -e "$BOARD/broken" ] ;;
 *) exit 1 ;;
 esac
 "#;
@@ -210,7 +210,7 @@ fn a_system_that_fails_its_self_test_is_left_for_the_old_one() {
     assert_eq!(board.slot("verified"), "0");
     let status = board.last_update();
     assert!(
-        status.contains("0.2.0 given up: hepar-update-examine.service fails"),
+        status.contains("0.2.0 given up: hepar-selftest.service fails"),
         "{status}"
     );
 }

@@ -22,6 +22,8 @@ USERADD_PARAM:${PN} = "--system --user-group --home-dir ${localstatedir}/lib/hep
 do_install:append() {
     install -d ${D}${systemd_system_unitdir}
     install -m 0644 ${S}/systemd/hepar.service ${D}${systemd_system_unitdir}
+    # Run by who examines an updated system.
+    install -m 0644 ${S}/systemd/hepar-selftest.service ${D}${systemd_system_unitdir}
 }
 
 RDEPENDS:${PN} = "hepar-config"

@@ -12,7 +12,6 @@ inherit allarch systemd
 SRC_URI = "\
     file://rauc-backend \
     file://hepar-update-confirm.service \
-    file://hepar-update-examine.service \
     file://hepar-stick@.service \
     file://90-hepar-stick.rules \
     file://stick \
@@ -25,7 +24,6 @@ do_install() {
     install -d ${D}${nonarch_libdir}/hepar ${D}${systemd_system_unitdir}
     install -m 0755 ${S}/rauc-backend ${D}${nonarch_libdir}/hepar
     install -m 0644 ${S}/hepar-update-confirm.service ${D}${systemd_system_unitdir}
-    install -m 0644 ${S}/hepar-update-examine.service ${D}${systemd_system_unitdir}
     install -m 0755 ${S}/stick ${D}${nonarch_libdir}/hepar
     install -m 0644 ${S}/hepar-stick@.service ${D}${systemd_system_unitdir}
     install -d ${D}${nonarch_base_libdir}/udev/rules.d

@@ -19,8 +19,8 @@ S = "${UNPACKDIR}"
 do_install() {
     install -d ${D}${systemd_system_unitdir}/hepar.service.d
     install -m 0644 ${S}/accelerator.conf ${D}${systemd_system_unitdir}/hepar.service.d
-    install -d ${D}${systemd_system_unitdir}/hepar-update-examine.service.d
-    install -m 0644 ${S}/accelerator.conf ${D}${systemd_system_unitdir}/hepar-update-examine.service.d
+    install -d ${D}${systemd_system_unitdir}/hepar-selftest.service.d
+    install -m 0644 ${S}/accelerator.conf ${D}${systemd_system_unitdir}/hepar-selftest.service.d
 }
 
 FILES:${PN} += "${systemd_system_unitdir}"
