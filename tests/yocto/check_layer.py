@@ -134,7 +134,7 @@ def check_images(recipes: dict) -> None:
     assert "tegra-redundant-boot" not in jetson, "its verifier would vouch for every system that starts"
 
 
-def check_slots(recipes: dict, layer: Path) -> None:
+def check_slots(recipes: dict, layer: Path, tree: Path) -> None:
     """Whatever RAUC is told about the box is what the bundle and the image say."""
     text = (layer / "dynamic-layers/rauc/recipes-core/rauc/files/system.conf").read_text()
     backend = re.search(r"^bootloader-custom-backend=(.*)$", text, re.MULTILINE).group(1)
@@ -144,6 +144,8 @@ def check_slots(recipes: dict, layer: Path) -> None:
     compatible = recipes["hepar-bundle"].getVar("RAUC_BUNDLE_COMPATIBLE")
     assert f"@COMPATIBLE@|{compatible}|" in recipes["rauc-conf"].getVar("do_install"), compatible
     assert recipes["hepar-bundle"].getVar("RAUC_BUNDLE_FORMAT") == "verity"
+    restarted = re.search(r'"restart", "([\w.-]+)"', (tree / "src/commands/update.rs").read_text()).group(1)
+    assert restarted in recipes["hepar"].getVar("do_install"), f"`hepar update confirm` starts {restarted}"
 
 
 def check_configuration(recipe, tree: Path) -> None:
@@ -164,6 +166,8 @@ def check_fragments(layer: Path) -> None:
         bb.parse.handle(str(file), data, True)
         for variable in ("BB_CONF_FRAGMENT_SUMMARY", "BB_CONF_FRAGMENT_DESCRIPTION", "NVPMODEL_CONFIG_DEFAULT"):
             assert data.getVar(variable), f"{file.name}: no {variable}"
+        layouts = [data.getVar(f"PARTITION_LAYOUT_{storage}_REDUNDANT") for storage in ("EXTERNAL", "TEMPLATE")]
+        assert any((layout or "").endswith("_rootfs_ab.xml") for layout in layouts), f"{file.name}: no layout with two systems"
         assert data.getVar("MACHINE") in MACHINES, f"{file.name}: {data.getVar('MACHINE')} is no machine of meta-tegra"
 
 
@@ -212,7 +216,7 @@ def main() -> None:
         check_crates(recipes["hepar"], tree)
         check_versions(recipes, tree)
         check_images(recipes)
-        check_slots(recipes, layer)
+        check_slots(recipes, layer, tree)
         check_configuration(recipes["hepar-config"], tree)
         check_fragments(layer)
         print(f"{len(plain) - 1} recipes without a board's layers, {len(recipes) - 1} with them")
