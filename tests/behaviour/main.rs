@@ -96,6 +96,8 @@ mod transfer_syntaxes;
 mod two_scanners_at_once;
 /// What systemd is told: ready in time and not before, how it stands, alive, stopping.
 mod under_systemd;
+/// A stick brings models and systems to a box without a login, each once.
+mod updating_from_a_stick;
 /// A new system proves itself, or the box goes back to the old one.
 mod updating_the_system;
 /// What cannot work is one clear line and an exit code.
