@@ -11,7 +11,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::harness::cli::{Finished, hepar_in, run};
+use crate::harness::{
+    cli::{Finished, hepar_in, run},
+    place::python,
+};
 
 const UNITS: [&str; 2] = ["hepar.service", "hepar-selftest.service"];
 const DROP_INS: [&str; 3] = ["port-104.conf", "accelerator.conf", "credentials.conf"];
@@ -120,7 +123,7 @@ fn the_unit_is_in_step_with_the_program() {
 }
 
 #[test]
-fn the_bill_of_materials_names_every_crate_with_its_checksum_and_licence() {
+fn the_bill_of_materials_is_cyclonedx_and_names_every_crate_with_its_checksum_and_licence() {
     let print = || {
         run(
             "sbom",
@@ -128,8 +131,11 @@ fn the_bill_of_materials_names_every_crate_with_its_checksum_and_licence() {
         )
     };
     let printed = print().expect_success().stdout;
+    let home = TempDir::new().unwrap();
+    let file = home.path().join("sbom.cdx.json");
+    fs::write(&file, &printed).unwrap();
+    run("check_bill", python("oracle/check_bill.py").arg(file)).expect_success();
     let bill: serde_json::Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(bill["bomFormat"], "CycloneDX");
     let components = bill["components"].as_array().unwrap();
     for expected in ["tract-onnx", "rustls", "rusqlite", "liver-tumour"] {
         let named = |it: &&serde_json::Value| it["name"] == expected;
