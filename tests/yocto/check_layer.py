@@ -86,8 +86,13 @@ def check_recipe(recipe, tree: Path) -> None:
         beside = [Path(path) / file for path in recipe.getVar("FILESPATH").split(":")]
         there = [tree / file] if recipe.getVar("EXTERNALSRC") else beside
         assert any(path.exists() for path in there), f"{name}: installs {file}, which is not there"
-    for unit in (recipe.getVar(f"SYSTEMD_SERVICE:{name}") or "").split():
-        assert unit in install, f"{name}: {unit} is enabled and not installed"
+    enabled = set((recipe.getVar(f"SYSTEMD_SERVICE:{name}") or "").split())
+    units = set(re.findall(r"[\w@.-]+\.(?:service|mount|timer)\b", install))
+    assert enabled <= units, f"{name}: {enabled - units} is enabled and not installed"
+    # The class packs what is enabled; everything else has to be named.
+    packed = (recipe.getVar(f"FILES:{name}") or "").split()
+    others = units - enabled
+    assert not others or recipe.getVar("systemd_system_unitdir") in packed, f"{name}: {others} is installed and not packed"
 
 
 def check_licence_text(recipe, text: str, tree: Path) -> None:

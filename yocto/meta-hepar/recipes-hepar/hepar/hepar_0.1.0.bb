@@ -26,5 +26,6 @@ do_install:append() {
     install -m 0644 ${S}/systemd/hepar-selftest.service ${D}${systemd_system_unitdir}
 }
 
+FILES:${PN} += "${systemd_system_unitdir}"
 RDEPENDS:${PN} = "hepar-config"
 RRECOMMENDS:${PN} = "tzdata-core"
