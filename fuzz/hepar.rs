@@ -11,8 +11,12 @@ pub mod association;
 mod chain;
 #[path = "../src/config/mod.rs"]
 pub mod config;
+#[path = "../src/deliver/mod.rs"]
+pub mod deliver;
 #[path = "../src/dicom/mod.rs"]
 pub mod dicom;
+#[path = "../src/encode/kind.rs"]
+mod kind;
 #[path = "../src/model/mod.rs"]
 pub mod model;
 #[path = "../src/secrets.rs"]
@@ -21,8 +25,15 @@ pub mod secrets;
 pub mod series;
 #[path = "../src/spool/mod.rs"]
 pub mod spool;
+#[path = "../src/tls/mod.rs"]
+pub mod tls;
 #[path = "../src/volume/mod.rs"]
 pub mod volume;
+
+/// What the configuration knows of encoding: the kinds of objects.
+pub mod encode {
+    pub use super::kind::ObjectKind;
+}
 
 /// What the configuration knows of engines: a word.
 pub mod engine {

@@ -35,21 +35,17 @@ use tempfile::TempDir;
 type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target by its name.
-pub const ALL: [Target; 14] = [
+pub const ALL: [Target; 10] = [
     ("association", association),
     ("bundle", bundle),
-    ("bundle_golden", bundle_golden),
-    ("bundle_package", bundle_package),
     ("command_set", command_set),
     ("configuration", configuration),
-    ("instance_file", instance_file),
+    ("instance", instance),
     ("journal", journal),
     ("pixels_jpeg", pixels_jpeg),
     ("pixels_jpeg_2000", pixels_jpeg_2000),
     ("pixels_jpeg_ls", pixels_jpeg_ls),
     ("pixels_plain", pixels_plain),
-    ("pixels_rle", pixels_rle),
-    ("slice_header", slice_header),
 ];
 
 /// All that one peer sends on a connection. Accepted if a message was answered.
@@ -128,44 +124,43 @@ pub fn command_set(bytes: &[u8]) -> bool {
     true
 }
 
-/// A data set in the encoding that the first byte chooses, as an instance and as what the acceptor
-/// looks at before it answers.
-pub fn slice_header(bytes: &[u8]) -> bool {
-    let Some((choice, data_set)) = bytes.split_first() else {
+/// An instance: a data set in the encoding that the first byte chooses, as it is received and as it is
+/// looked at before the answer, or a whole file of the spool, however it was damaged.
+pub fn instance(bytes: &[u8]) -> bool {
+    let Some((choice, rest)) = bytes.split_first() else {
         return false;
     };
-    let syntax = choose(&ENCODINGS, *choice);
-    Claims::of(&[data_set.to_vec().into()], syntax);
-    let mut file = meta(syntax);
-    file.extend(data_set);
+    let file = match ENCODINGS.get(usize::from(*choice)) {
+        Some(syntax) => {
+            Claims::of(&[rest.to_vec().into()], syntax);
+            [&meta(syntax), rest].concat()
+        }
+        None => rest.to_vec(),
+    };
+    // The spool's own account of the file, which only its own files have.
+    let _ = (
+        read_source(&file),
+        read_sop_class(&file),
+        check_intact(&file),
+    );
     let Ok(header) = InstanceHeader::read(&file) else {
         return false;
     };
     let kept = serde_json::to_string(&header).expect("the journal can keep it");
     let again: InstanceHeader = serde_json::from_str(&kept).expect("and give it back");
     assert_eq!(again.series, header.series);
+    let decoded = decodes(&file, &header);
     let _ = judge(&[header]);
-    true
+    decoded
 }
 
-/// A file of the spool, however it was damaged.
-pub fn instance_file(bytes: &[u8]) -> bool {
-    let ours = read_source(bytes).is_ok() && read_sop_class(bytes).is_ok();
-    let intact = check_intact(bytes).is_ok();
-    let Ok(header) = InstanceHeader::read(bytes) else {
-        return false;
-    };
-    let decoded = decodes(bytes, &header);
-    ours && intact && decoded
-}
-
-/// Uncompressed pixels, as they are and encapsulated.
+/// Pixels without a codec: as they are, encapsulated, and as run lengths.
 pub fn pixels_plain(bytes: &[u8]) -> bool {
-    pixels(&[EXPLICIT_LITTLE, "1.2.840.10008.1.2.1.98"], bytes)
-}
-
-pub fn pixels_rle(bytes: &[u8]) -> bool {
-    pixels(&["1.2.840.10008.1.2.5"], bytes)
+    let encapsulated = "1.2.840.10008.1.2.1.98";
+    pixels(
+        &[EXPLICIT_LITTLE, encapsulated, "1.2.840.10008.1.2.5"],
+        bytes,
+    )
 }
 
 /// Baseline, extended and both lossless processes.
@@ -233,23 +228,24 @@ fn decodes(file: &[u8], header: &InstanceHeader) -> bool {
     decoded && frames > 0
 }
 
-/// The manifest of a model bundle.
+/// A model bundle: by the first byte its manifest, the array archive of one whose manifest names its
+/// hash, or the package in which it travels.
 pub fn bundle(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok_and(|text| Manifest::parse(text).is_ok())
-}
-
-/// The array archive of a bundle whose manifest names its hash.
-pub fn bundle_golden(bytes: &[u8]) -> bool {
-    let directory = scratch();
-    for (name, contents) in bundle_files(bytes) {
-        fs::write(directory.path().join(name), contents).unwrap();
+    match bytes.split_first() {
+        Some((0, text)) => {
+            std::str::from_utf8(text).is_ok_and(|text| Manifest::parse(text).is_ok())
+        }
+        Some((1, golden)) => {
+            let directory = scratch();
+            for (name, contents) in bundle_files(golden) {
+                fs::write(directory.path().join(name), contents).unwrap();
+            }
+            Bundle::load(directory.path(), &Trust::anyone()).is_ok()
+        }
+        Some((2, package)) => Contents::from_package(package, &Trust::anyone())
+            .is_ok_and(|found| Bundle::of(&found).is_ok()),
+        _ => false,
     }
-    Bundle::load(directory.path(), &Trust::anyone()).is_ok()
-}
-
-/// The package in which a bundle travels.
-pub fn bundle_package(bytes: &[u8]) -> bool {
-    Contents::from_package(bytes, &Trust::anyone()).is_ok_and(|found| Bundle::of(&found).is_ok())
 }
 
 /// The files of the smallest bundle in the order in which they are packed; every hash is right.

@@ -61,6 +61,21 @@ fn seeds_and_finds_come_back_from_every_door_in_good_time() {
     );
 }
 
+#[test]
+fn each_door_has_its_fuzzer_and_shares_the_appliances_dependencies() {
+    let manifest =
+        |path| -> toml::Table { fs::read_to_string(root(path)).unwrap().parse().unwrap() };
+    let (fuzz, own) = (manifest("fuzz/Cargo.toml"), manifest("Cargo.toml"));
+    let programs = fuzz["bin"].as_array().unwrap().iter();
+    let programs: Vec<_> = programs.map(|bin| bin["name"].as_str().unwrap()).collect();
+    assert_eq!(programs, targets::ALL.map(|(name, _)| name));
+    for (name, wanted) in fuzz["dependencies"].as_table().unwrap() {
+        if !["libfuzzer-sys", "tempfile"].contains(&name.as_str()) {
+            assert_eq!(Some(wanted), own["dependencies"].get(name), "{name}");
+        }
+    }
+}
+
 /// Writes `fuzz/seeds` anew, by our own encoders and other people's. Not a test: run it by name when
 /// a format changes, and commit what it wrote.
 #[test]
@@ -79,17 +94,17 @@ fn write_the_seeds() {
 
     wire_seeds(&data_set);
     slice_seeds(file);
-    write(
-        "bundle",
-        "liver-tumour",
-        &fs::read(root("models/liver-tumour/bundle.toml")).unwrap(),
-    );
-    write(
-        "bundle",
-        "example",
-        &fs::read(root("src/model/example.toml")).unwrap(),
-    );
-    write("bundle_golden", "zeros", &golden());
+    for (name, manifest) in [
+        ("liver-tumour", "models/liver-tumour/bundle.toml"),
+        ("example", "src/model/example.toml"),
+    ] {
+        write(
+            "bundle",
+            name,
+            &behind(0, &fs::read(root(manifest)).unwrap()),
+        );
+    }
+    write("bundle", "golden", &behind(1, &golden()));
     let mut package = tar::Builder::new(Vec::new());
     for (name, contents) in targets::bundle_files(&golden()) {
         let mut header = tar::Header::new_ustar();
@@ -99,16 +114,18 @@ fn write_the_seeds() {
             .append_data(&mut header, name, &contents[..])
             .unwrap();
     }
-    write("bundle_package", "zeros", &package.into_inner().unwrap());
-    let default = fs::read(root("src/provision/hepar.toml")).unwrap();
-    write("configuration", "default", &default);
     write(
-        "configuration",
-        "everything",
-        b"[device]\nname = \"a\"\n[[caller]]\nae-title = \"CT1\"\ndestinations = [\"p\"]\n\
-          [series]\nquiet-period = \"5s\"\n[retention]\nkeep = \"7d\"\nmin-free-percent = 10\n\
-          [[destination]]\nname = \"p\"\nae-title = \"PACS\"\naddress = \"h:104\"\n",
+        "bundle",
+        "package",
+        &behind(2, &package.into_inner().unwrap()),
     );
+    let default = fs::read_to_string(root("src/provision/hepar.toml")).unwrap();
+    write("configuration", "default", default.as_bytes());
+    // Explanations begin with # and a space, keys that are not in force with # alone.
+    let lines = default.lines().filter(|line| !line.is_empty() && !line.starts_with("# "));
+    let keys: Vec<&str> = lines.map(|line| line.trim_start_matches('#')).collect();
+    let everything = keys.join("\n") + "\n";
+    write("configuration", "everything", everything.as_bytes());
 
     let mut hepar = Hepar::start();
     Modality::dcmsend(&[])
@@ -117,11 +134,8 @@ fn write_the_seeds() {
     hepar.wait_for_end(&slice.uid);
     hepar.terminate();
     let kept = instances(hepar.state_dir());
-    write(
-        "instance_file",
-        "kept",
-        &fs::read(kept.values().next().unwrap()).unwrap(),
-    );
+    let file = fs::read(kept.values().next().unwrap()).unwrap();
+    write("instance", "kept", &behind(4, &file));
     let journal = hepar.state_dir().join("journal.db");
     // Fewer and smaller pages: most of a journal is empty.
     let database = rusqlite::Connection::open(&journal).unwrap();
@@ -179,7 +193,7 @@ fn slice_seeds(file: &Path) {
             "1.2.840.10008.1.2.2" => header_seed(2, &written),
             "1.2.840.10008.1.2.1.99" => header_seed(3, &written),
             "1.2.840.10008.1.2.1.98" => encapsulated_seed("pixels_plain", n, 1, &object),
-            "1.2.840.10008.1.2.5" => encapsulated_seed("pixels_rle", n, 0, &object),
+            "1.2.840.10008.1.2.5" => encapsulated_seed("pixels_plain", n, 2, &object),
             "1.2.840.10008.1.2.4.50" => encapsulated_seed("pixels_jpeg", n, 0, &object),
             "1.2.840.10008.1.2.4.51" => encapsulated_seed("pixels_jpeg", n, 1, &object),
             "1.2.840.10008.1.2.4.57" => encapsulated_seed("pixels_jpeg", n, 2, &object),
@@ -203,8 +217,13 @@ fn header_seed(encoding: u8, file: &Path) {
     let bytes = fs::read(file).unwrap();
     // The meta group says how long it is: preamble, prefix, and its own element come before.
     let length = u32::from_le_bytes(bytes[140..144].try_into().unwrap()) as usize;
-    let seed = [&[encoding], &bytes[144 + length..]].concat();
-    write("slice_header", &format!("encoding-{encoding}"), &seed);
+    let seed = behind(encoding, &bytes[144 + length..]);
+    write("instance", &format!("encoding-{encoding}"), &seed);
+}
+
+/// Bytes behind the one that says what they are.
+fn behind(choice: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[choice], bytes].concat()
 }
 
 fn encapsulated_seed(target: &str, n: usize, choice: u8, object: &DefaultDicomObject) {

@@ -5,5 +5,5 @@
 mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    targets::instance_file(bytes);
+    targets::instance(bytes);
 });
