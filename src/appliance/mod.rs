@@ -18,6 +18,7 @@ mod feeding;
 mod finish;
 mod intake;
 mod journal_trouble;
+mod keeping_results;
 mod live;
 mod models;
 mod parts;

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use jiff::{Timestamp, Zoned};
+use jiff::Zoned;
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +15,7 @@ use super::{
     dispatcher::Message,
     engine_room::EngineRoom,
     finish::{Complete, EncodedSlice, FinishError, Finished, finish},
+    keeping_results::{For, Shelf},
     live::Live,
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     series::InstanceHeader,
     spool::{
         Spool, SpoolError,
-        journal::{Addressed, Journal, JournalError, ResultObject, SeriesRecord, SeriesState},
+        journal::{Journal, JournalError, SeriesRecord, SeriesState},
     },
     status::metric_names,
 };
@@ -136,30 +137,22 @@ impl Results {
             revision: record.revision,
             now: Zoned::now(),
         })?;
-        let name = |extension: &str| format!("{series}.{}.{extension}", record.revision);
-        let mut json = serde_json::to_value(&finished.json).unwrap_or_default();
+        let shelf = Shelf {
+            spool: &*self.spool,
+            journal: &self.journal,
+            series,
+            revision: record.revision,
+        };
+        let json = serde_json::to_value(&finished.json).unwrap_or_default();
         if let Some(picture) = &finished.picture {
-            self.spool
-                .write_result(&name("preview.png"), &picture.png)?;
+            shelf.put("preview.png", &picture.png)?;
         }
         if let Some(reason) = finished.json.refusal() {
-            let file = format!("{json:#}\n");
-            self.spool
-                .write_result(&name("result.json"), file.as_bytes())?;
-            let why = (&*reason, Remedy::Resend);
-            self.journal
-                .record_refusal(series, &json, why, Timestamp::now())?;
+            shelf.refuse(&json, &reason)?;
             tracing::info!(%series, status = %SeriesState::Refused, slices = finished.json.n_slices, reason, "refused");
             return Ok(SeriesState::Refused);
         }
-        let objects = self.keep(&finished, &record, name)?;
-        let waited = last_durable.elapsed();
-        json["seconds_to_seg"] = waited.as_secs_f64().into();
-        json["made_at"] = Timestamp::now().to_string().into();
-        self.spool
-            .write_result(&name("result.json"), format!("{json:#}\n").as_bytes())?;
-        self.journal
-            .record_result(series, &json, &objects, Timestamp::now())?;
+        let waited = shelf.keep(self.addressed(&finished, &record), json, *last_durable)?;
         metrics::histogram!(metric_names::LAST_SLICE_TO_SEG).record(waited);
         tracing::info!(
             %series,
@@ -177,34 +170,19 @@ impl Results {
 }
 
 impl Results {
-    /// Makes the objects durable and says where each is to go. The segmentation is kept whoever
-    /// wants it, for the page; what else nobody wants is not kept.
-    fn keep(
-        &self,
-        finished: &Finished,
-        record: &SeriesRecord,
-        name: impl Fn(&str) -> String,
-    ) -> Result<Vec<Addressed>, SpoolError> {
-        let mut kept = Vec::new();
-        for (kind, object) in finished.objects() {
-            let destinations = self
-                .config
-                .destinations_for(&record.calling_ae, record.peer, kind);
-            if kind != ObjectKind::Seg && destinations.is_empty() {
-                continue;
-            }
-            let path = self
-                .spool
-                .write_result(&name(&format!("{}.dcm", kind.as_str())), &object.bytes)?;
-            kept.push(Addressed {
-                object: ResultObject {
-                    sop_instance: object.sop_instance.clone(),
-                    sop_class: object.sop_class.clone(),
-                    path,
-                },
-                destinations,
-            });
-        }
-        Ok(kept)
+    /// What is kept, and where each is to go. The segmentation is kept whoever wants it, for the page;
+    /// what else nobody wants is not.
+    fn addressed<'a>(&self, finished: &'a Finished, record: &SeriesRecord) -> Vec<For<'a>> {
+        let addressed = finished.objects().map(|(kind, object)| {
+            let (caller, peer) = (&record.calling_ae, record.peer);
+            (
+                kind,
+                object,
+                self.config.destinations_for(caller, peer, kind),
+            )
+        });
+        addressed
+            .filter(|(kind, _, destinations)| *kind == ObjectKind::Seg || !destinations.is_empty())
+            .collect()
     }
 }

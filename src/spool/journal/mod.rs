@@ -21,7 +21,7 @@ mod series;
 mod state;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     path::Path,

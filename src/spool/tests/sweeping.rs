@@ -9,7 +9,8 @@ use crate::{
     spool::{
         Disk, Spool,
         journal::{
-            Addressed, InstanceRecord, InstanceState, Journal, NewSeries, ResultObject, SeriesState,
+            Addressed, InstanceRecord, InstanceState, Journal, ResultObject, SeriesState,
+            tests::new_series,
         },
         retention::{Because, Policy},
         sweep,
@@ -33,20 +34,8 @@ fn segmented<D: Disk>(
     let series = Uid::parse(uid).unwrap();
     let incoming = instance(&format!("{uid}.1"), b"slice");
     let receipt = spool.commit(&incoming, &scanner(1)).unwrap();
-    let source = scanner(1);
     journal
-        .open_series(
-            &NewSeries {
-                series: series.clone(),
-                study: Uid::parse("1.2").unwrap(),
-                calling_ae: source.calling_ae.clone(),
-                peer: source.peer,
-                description: None,
-                modality: "CT".to_owned(),
-                accession_number: None,
-            },
-            now,
-        )
+        .open_series(&new_series(series.as_str()), now)
         .unwrap();
     journal
         .record_instance(&InstanceRecord {
@@ -56,7 +45,7 @@ fn segmented<D: Disk>(
             state: InstanceState::Kept,
             received_at: now,
             bytes: receipt.bytes_len(),
-            source,
+            source: scanner(1),
             header: None,
         })
         .unwrap();

@@ -3,18 +3,8 @@ use super::*;
 /// A series whose result one destination has.
 fn delivered(journal: &Journal) -> Uid {
     let series = segmenting(journal, "1.2.3");
-    journal
-        .record_result(
-            &series,
-            &json!({}),
-            &[to_each(seg(1), &pacs(&["pacs"]))],
-            at(3),
-        )
-        .unwrap();
-    let object = seg(1).sop_instance;
-    let end = journal
-        .delivery_attempted(&object, "pacs", Ok(()), None, at(4))
-        .unwrap();
+    segmented(journal, &series, 1, &["pacs"], 3);
+    let end = sent(journal, 1, "pacs", 4);
     assert_eq!(end.state, SeriesState::Delivered);
     series
 }
@@ -29,9 +19,7 @@ fn a_result_that_was_delivered_is_sent_once_more_when_a_person_asks() {
     let due = journal.deliveries_due(at(5)).unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].object, seg(1).sop_instance, "under the same UID");
-    let end = journal
-        .delivery_attempted(&due[0].object, "pacs", Ok(()), None, at(6))
-        .unwrap();
+    let end = sent(&journal, 1, "pacs", 6);
     assert_eq!(end.state, SeriesState::Delivered);
 }
 
@@ -39,9 +27,7 @@ fn a_result_that_was_delivered_is_sent_once_more_when_a_person_asks() {
 fn what_was_sent_nowhere_is_not_sent_again() {
     let (_dir, journal) = journal();
     let series = segmenting(&journal, "1.2.3");
-    journal
-        .record_result(&series, &json!({}), &[to_each(seg(1), &[])], at(3))
-        .unwrap();
+    segmented(&journal, &series, 1, &[], 3);
     let refused = journal.send_again(&series, at(4));
     assert!(matches!(refused, Err(JournalError::NothingSent(_))));
 }
@@ -58,14 +44,7 @@ fn segmenting_again_makes_a_new_revision_and_leaves_the_former_result_alone() {
         .unwrap();
     let refused = journal.segment_again(&series, at(6));
     assert!(matches!(refused, Err(JournalError::NotAllowed { .. })));
-    let end = journal
-        .record_result(
-            &series,
-            &json!({}),
-            &[to_each(seg(1), &pacs(&["pacs"]))],
-            at(7),
-        )
-        .unwrap();
+    let end = segmented(&journal, &series, 1, &["pacs"], 7);
     assert_eq!(
         end.state,
         SeriesState::Delivered,

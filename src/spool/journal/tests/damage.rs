@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// The journal's file and its write-ahead log.
@@ -31,12 +33,7 @@ fn step(journal: &Journal, number: usize) -> Option<SeriesRecord> {
         0 => journal.open_series(&new_series("1.2.3"), at(0)),
         1 => advance(SeriesState::Queued),
         2 => advance(SeriesState::Segmenting),
-        3 => journal.record_result(
-            &series,
-            &json!({}),
-            &[to_each(seg(1), &pacs(&["a", "b"]))],
-            at(2),
-        ),
+        3 => journal.record_result(&series, &json!({}), &[to_each(seg(1), &["a", "b"])], at(2)),
         4 => journal.delivery_attempted(&object, "a", Ok(()), None, at(3)),
         5 => journal.delivery_attempted(&object, "b", Err("down"), Some(at(9)), at(4)),
         6 => journal.delivery_attempted(&object, "b", Ok(()), None, at(9)),

@@ -14,14 +14,9 @@ fn a_series_whose_files_were_removed_is_remembered_and_not_considered_again() {
     assert_eq!(candidate()[0].bytes, 3 * 526_000);
     assert_eq!(candidate()[0].finished_at, None);
 
-    let to = pacs(&["pacs"]);
-    journal
-        .record_result(&series, &json!({}), &[to_each(seg(1), &to)], at(3))
-        .unwrap();
+    segmented(&journal, &series, 1, &["pacs"], 3);
     assert!(candidate()[0].unsent);
-    journal
-        .delivery_attempted(&seg(1).sop_instance, "pacs", Ok(()), None, at(4))
-        .unwrap();
+    sent(&journal, 1, "pacs", 4);
     assert!(!candidate()[0].unsent);
     assert_eq!(candidate()[0].finished_at, Some(at(4)));
 

@@ -29,9 +29,7 @@ fn a_power_cut_is_not_the_series_doing_and_is_counted_apart() {
         let last = journal.begin_run(&format!("boot {}", cut + 1)).unwrap();
         assert_eq!(last, LastRun::WentDownWithTheMachine);
         assert_eq!(counted(&journal, &series), (0, cut));
-        for state in [SeriesState::Queued, SeriesState::Segmenting] {
-            journal.advance(&series, state, None, at(3)).unwrap();
-        }
+        segment(&journal, &series, 3);
     }
 }
 
