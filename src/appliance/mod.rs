@@ -10,6 +10,7 @@
 
 mod again;
 mod callers;
+mod completing;
 mod credentials;
 mod deliveries;
 mod dispatcher;
