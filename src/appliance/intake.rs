@@ -10,7 +10,10 @@ use crate::{
     series::InstanceHeader,
     spool::{
         Arrival, Source, Spool, Spooled,
-        journal::{InstanceRecord, InstanceState, Journal, JournalError, NewSeries, SeriesRecord},
+        journal::{
+            InstanceRecord, InstanceState, Journal, JournalError, NewSeries, SeriesRecord,
+            SeriesState,
+        },
     },
     status::{FactsBoard, metric_names},
 };
@@ -59,6 +62,10 @@ impl Intake {
                 Some(header) => entry(uid, class, bytes, &source, now, Ok(header)),
                 None => self.read(uid, class, bytes, &source, now),
             };
+            if self.has_its_result(&record, &in_work)? {
+                tracing::info!(instance = %uid, "the file was lost and came again; its result stands");
+                continue;
+            }
             records.push(record);
             readable.extend(header.map(|header| (header, source)));
         }
@@ -83,6 +90,25 @@ impl Intake {
             });
         }
         Ok(taken)
+    }
+
+    /// Whether the instance is one from which a result was made already, so that its file is all that
+    /// was missing: somebody tidied the state directory up, or the file was damaged.
+    fn has_its_result(
+        &self,
+        came: &InstanceRecord,
+        in_work: impl Fn(&Uid) -> bool,
+    ) -> Result<bool, JournalError> {
+        let Some(series) = came.series.as_ref().filter(|series| !in_work(series)) else {
+            return Ok(false);
+        };
+        let known = self.journal.instance(&came.sop_instance)?;
+        if !known.is_some_and(|known| known.header == came.header) {
+            return Ok(false);
+        }
+        let series = self.journal.series(series)?;
+        let made = [SeriesState::Delivering, SeriesState::Delivered];
+        Ok(series.is_some_and(|series| made.contains(&series.state)))
     }
 
     /// The journal entry for an instance on disk, and its header if it has a readable one.

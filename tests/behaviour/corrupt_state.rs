@@ -135,7 +135,7 @@ fn leftovers_of_a_power_cut_and_missing_directories_do_no_harm() {
 }
 
 #[test]
-fn instances_that_vanished_are_missed_on_the_page() {
+fn instances_that_vanished_are_missed_on_the_page_and_come_again_without_a_second_result() {
     let pacs = Pacs::pynetdicom(&[]);
     let (mut hepar, series) = stopped_after_one_series(&pacs, 1140);
     for name in ["instances", "results"] {
@@ -144,12 +144,25 @@ fn instances_that_vanished_are_missed_on_the_page() {
     hepar.start_again();
     let notices = hepar.status()["notices"].to_string();
     assert!(notices.contains("24 instances"), "{notices}");
-    assert_eq!(hepar.series(&series.uid).unwrap()["state"], "delivered");
-    // They may come again, and then it is known that their result was delivered.
+    let before = hepar.series(&series.uid).unwrap();
+    assert_eq!(before["state"], "delivered");
+
+    // Not even all of them: had the series been opened again, its result would have a gap.
+    let half = &series.files[..12];
     Modality::dcmsend(&[])
-        .send(hepar.address(), &series.files)
-        .expect_all(series.len());
-    assert_kept_as_sent(hepar.state_dir(), &series.files);
+        .send(hepar.address(), half)
+        .expect_all(half.len());
+    assert_kept_as_sent(hepar.state_dir(), half);
+    let next = Series::small_abdomen(1141);
+    Modality::dcmsend(&[])
+        .send(hepar.address(), &next.files)
+        .expect_all(next.len());
+    hepar.wait_for_state(&next.uid, "delivered");
+    let after = hepar.series(&series.uid).unwrap();
+    for what in ["state", "revision", "instances_received", "liver_ml"] {
+        assert_eq!(after[what], before[what], "{what}");
+    }
+    assert_eq!(pacs.ledger().len(), 2, "{:?}", pacs.ledger());
 }
 
 #[test]
