@@ -81,6 +81,11 @@ impl Network {
     pub fn contains(self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
+
+    /// Whether every address of `other` is one of ours.
+    pub fn covers(self, other: Self) -> bool {
+        self.0.contains(&other.0)
+    }
 }
 
 impl FromStr for Network {

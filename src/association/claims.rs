@@ -5,8 +5,6 @@
 //! This is not a parser: it reads (0008,0016) and (0008,0018) if they are where they must be, gives
 //! up at the first surprise, and then leaves judgement to those who read the instance later.
 
-#![deny(clippy::indexing_slicing)]
-
 use bytes::{Buf, Bytes};
 use dicom_dictionary_std::uids;
 

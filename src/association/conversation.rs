@@ -5,8 +5,6 @@
 //! ready [`Reply`], or a [`Store`] with the [`Ticket`] that becomes one. Nothing is opened, sent or
 //! timed here; every order of fragments can be played in a test.
 
-#![deny(clippy::indexing_slicing)]
-
 use std::{collections::BTreeMap, sync::Arc};
 
 use dicom_dictionary_std::uids;

@@ -1,7 +1,5 @@
 //! Fragments become a data set, in bounded memory and without copying what is large.
 
-#![deny(clippy::indexing_slicing)]
-
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},

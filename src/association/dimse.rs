@@ -3,8 +3,6 @@
 //! A command set is always Implicit VR Little Endian and holds group 0000 only, so it is read here
 //! element by element, without the machinery (and the allocations) for data sets.
 
-#![deny(clippy::indexing_slicing)]
-
 use bytes::Buf;
 
 use crate::{

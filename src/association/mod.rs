@@ -10,6 +10,8 @@
 //! Memory is bounded by [`Policy::receive_memory`], 4 MiB and two receive buffers of 1 MiB for each
 //! association, and one PDU for each.
 
+#![deny(clippy::indexing_slicing)]
+
 mod caller;
 pub mod claims;
 pub mod conversation;

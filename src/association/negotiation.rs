@@ -4,8 +4,6 @@
 //! refused without need ends as a scanner queue that stops. So CT is taken only in what `volume`
 //! decodes, and every other storage class in anything, because it is only kept.
 
-#![deny(clippy::indexing_slicing)]
-
 use std::{collections::BTreeMap, net::IpAddr};
 
 use dicom_dictionary_std::uids;

@@ -4,8 +4,6 @@
 //! carries the pixels, is cut into fragments that share the receive buffer: a slice is copied once,
 //! from the kernel into that buffer, and never again before the disk.
 
-#![deny(clippy::indexing_slicing)]
-
 use bytes::{Buf, Bytes, BytesMut};
 use dicom_ul::pdu::{
     self as ul, AbortRQServiceProviderReason, AbortRQSource, AssociationAC, AssociationRJ,

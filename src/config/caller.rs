@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,9 +28,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// `tls`: the listener's, where client certificates come from.
+    /// `before`: the callers named before this one. `tls`: the listener's, where client certificates
+    /// come from.
     pub(super) fn check(
         &self,
+        before: &[Self],
         destinations: &[Destination],
         tls: Option<&ListenerTls>,
     ) -> Result<(), Problem> {
@@ -49,7 +51,30 @@ impl Caller {
                 });
             }
         }
-        Ok(())
+        match before.iter().find(|caller| caller.decides_for(self)) {
+            Some(caller) if caller.destinations != self.destinations => {
+                Err(Problem::NeverDecides {
+                    caller: self.to_string(),
+                    before: caller.to_string(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether results go where this rule says: a series is known by its caller's title and address,
+    /// and of its certificate no more than that it was good.
+    pub(super) fn takes(&self, title: &AeTitle, peer: IpAddr) -> bool {
+        self.ae_title.as_ref().is_none_or(|own| own == title)
+            && self.address.is_none_or(|network| network.contains(peer))
+    }
+
+    /// Whether it takes every caller that `later` takes.
+    fn decides_for(&self, later: &Self) -> bool {
+        (self.ae_title.is_none() || self.ae_title == later.ae_title)
+            && self
+                .address
+                .is_none_or(|wide| later.address.is_some_and(|narrow| wide.covers(narrow)))
     }
 
     #[must_use]

@@ -4,6 +4,8 @@
 //! leaves a default in force. What cannot work is refused here, before a port is opened. Each section
 //! of the file is a file here; it holds its defaults and its own checks.
 
+#![deny(clippy::indexing_slicing)]
+
 mod audit;
 mod caller;
 mod destination;
@@ -87,10 +89,12 @@ impl Config {
 
     fn check(&self) -> Result<(), Problem> {
         for (i, destination) in self.destinations.iter().enumerate() {
-            destination.check(&self.destinations[..i])?;
+            destination.check(self.destinations.get(..i).unwrap_or_default())?;
         }
-        for caller in &self.callers {
-            caller.check(&self.destinations, self.listener.tls.as_ref())?;
+        for (i, caller) in self.callers.iter().enumerate() {
+            let tls = self.listener.tls.as_ref();
+            let before = self.callers.get(..i).unwrap_or_default();
+            caller.check(before, &self.destinations, tls)?;
         }
         self.listener.check()?;
         self.series.check()?;
@@ -122,13 +126,8 @@ impl Config {
         peer: IpAddr,
         kind: ObjectKind,
     ) -> Vec<String> {
-        let rule = self.callers.iter().find(|caller| {
-            caller
-                .ae_title
-                .as_ref()
-                .is_none_or(|title| title == calling_ae)
-                && caller.address.is_none_or(|network| network.contains(peer))
-        });
+        let mut callers = self.callers.iter();
+        let rule = callers.find(|caller| caller.takes(calling_ae, peer));
         let only = rule.and_then(|caller| caller.destinations.as_ref());
         let wanting = self.destinations.iter().filter(|destination| {
             destination.objects.contains(&kind)
@@ -142,7 +141,7 @@ impl Config {
 
 /// Both from 1, as editors count.
 fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text.as_bytes()[..offset.min(text.len())];
+    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
     let lines = before.split(|byte| *byte == b'\n');
     let last = lines.clone().next_back().map_or(0, <[u8]>::len);
     (lines.count(), last + 1)
@@ -234,6 +233,10 @@ mod tests {
         );
         let unknown = parse("[[caller]]\nae-title=\"CT\"\ndestinations=[\"b\"]");
         assert!(unknown.unwrap_err().to_string().contains("does not exist"));
+        let elsewhere = "[[caller]]\naddress=\"10.0.0.0/8\"\n\
+            [[caller]]\nae-title=\"CT\"\naddress=\"10.0.0.5\"\ndestinations=[\"a\"]\n";
+        let never = parse(&format!("{elsewhere}{pacs}")).unwrap_err();
+        assert!(never.to_string().contains("comes before it"), "{never}");
         let named = parse("[status]\nshow-patient=true");
         assert!(named.unwrap_err().to_string().contains("needs a login"));
         let half = parse("[status]\ncertificate=\"page.pem\"");

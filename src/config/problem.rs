@@ -39,6 +39,11 @@ pub enum Problem {
     UnusedClientCa,
     CallerIsAnyone,
     CertificateNotAsked(String),
+    /// Its destinations are never asked for.
+    NeverDecides {
+        caller: String,
+        before: String,
+    },
     NobodyVouches(String),
     CertificateWithoutKey(String),
     SyslogTls,
@@ -88,6 +93,12 @@ impl fmt::Display for Problem {
                 f,
                 "caller {caller} must show a certificate, but [listener.tls] asks for none; set \
                  client-certificates to optional or required"
+            ),
+            Self::NeverDecides { caller, before } => write!(
+                f,
+                "caller {caller} has other destinations than {before}, which comes before it and takes \
+                 the same callers; results go by AE title and address, not by certificate, so put the \
+                 narrower one first or tell them apart"
             ),
             Self::NobodyVouches(whose) => write!(
                 f,

@@ -7,6 +7,8 @@
 //!
 //! Everything here blocks; each destination has a thread of its own.
 
+#![deny(clippy::indexing_slicing)]
+
 mod association;
 mod backoff;
 mod connection;

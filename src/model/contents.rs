@@ -1,4 +1,3 @@
-#![deny(clippy::indexing_slicing)]
 //! A bundle's files as bytes: from a directory, or from the package in which it travels.
 //!
 //! A package is a tar archive of exactly the files a bundle has, the manifest and its signature

@@ -8,6 +8,8 @@
 //! what it should is the engine's check, against the golden output, at every load. Who made it is
 //! the signature's word: only bundles of makers this box trusts are loaded from disk.
 
+#![deny(clippy::indexing_slicing)]
+
 mod bundle;
 mod contents;
 mod gates;

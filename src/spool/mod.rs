@@ -18,6 +18,8 @@
 //! Every file is written under another name, synced, renamed, and the directory synced, in this
 //! order, so a half-written file never has a name that anybody looks for.
 
+#![deny(clippy::indexing_slicing)]
+
 mod disk;
 mod folder;
 pub mod journal;

@@ -3,7 +3,6 @@
 //! The data set itself is stored exactly as it came. The file meta information in front of it is
 //! ours, and it carries what the journal would otherwise be the only one to know: who sent the
 //! instance, and a checksum by which a damaged file is recognised years later.
-#![deny(clippy::indexing_slicing)]
 
 use std::net::IpAddr;
 

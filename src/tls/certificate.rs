@@ -1,7 +1,5 @@
 //! What a certificate says: whose it is, and until when.
 
-#![deny(clippy::indexing_slicing)]
-
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr},

@@ -15,6 +15,8 @@
 //! Certificates and authorities are PEM files, keys come through [`secrets`](crate::secrets). All
 //! are read at the start; a renewed certificate is in force after a restart.
 
+#![deny(clippy::indexing_slicing)]
+
 mod certificate;
 mod client;
 mod identity;
