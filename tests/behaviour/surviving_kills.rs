@@ -1,10 +1,6 @@
 //! SIGKILL at random moments over every stage, with a real scanner and a real PACS.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    thread,
-    time::Instant,
-};
+use std::{collections::BTreeSet, thread, time::Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -34,9 +30,8 @@ fn whenever_it_is_killed_nothing_acknowledged_is_lost_and_each_result_is_on_the_
     hepar.wait_for_state(&undisturbed.uid, "delivered");
     let whole = start.elapsed();
 
-    let mut moments = ChaCha8Rng::seed_from_u64(4);
-    let mut told = 0;
-    let mut killed_in = BTreeMap::<String, u32>::new();
+    // Runs of different seeds add up: a long run can be several short ones.
+    let mut moments = ChaCha8Rng::seed_from_u64(figures::asked_for("HEPAR_TEST_SEED", 4));
     let mut results = BTreeSet::new();
     for kill in 0..kills {
         let series = Series::small_abdomen(1001 + kill);
@@ -47,11 +42,10 @@ fn whenever_it_is_killed_nothing_acknowledged_is_lost_and_each_result_is_on_the_
             found["state"].as_str().unwrap().to_owned()
         });
         hepar.kill();
-        *killed_in.entry(stage).or_default() += 1;
 
         let acknowledged = sending.acknowledged_instances();
         sending.finish();
-        told += acknowledged.len();
+        let told = acknowledged.len();
         assert_kept_as_sent(hepar.state_dir(), &series.files_of(&acknowledged));
 
         hepar.start_again();
@@ -65,21 +59,16 @@ fn whenever_it_is_killed_nothing_acknowledged_is_lost_and_each_result_is_on_the_
         });
         assert_kept_as_sent(hepar.state_dir(), &series.files);
         results.insert(hepar.expected_result(&series));
+        figures::report("kills", &format!("| {stage} | {told} |"));
     }
 
     let held: Vec<String> = pacs.received().iter().map(Received::sop_instance).collect();
     let distinct: BTreeSet<_> = held.iter().cloned().collect();
     assert_eq!(distinct.len(), held.len());
     assert!(results.is_subset(&distinct), "a result never came");
-    for (stage, times) in killed_in {
-        figures::report("kills", &format!("| {stage} | {times} |"));
-    }
-    let results = results.len();
-    figures::report(
-        "kills",
-        &format!(
-            "\n{kills} kills; {told} instances acknowledged before one, 0 lost; {results} results, \
-             each on the PACS once, 0 missing."
-        ),
-    );
+    results.insert(hepar.expected_result(&undisturbed));
+    // Of a series whose rest came later than the quiet period, if the machine was that busy.
+    let partial = distinct.difference(&results).count();
+    figures::report("kills", &format!("| results | {} |", results.len()));
+    figures::report("kills", &format!("| partial | {partial} |"));
 }
