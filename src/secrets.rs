@@ -39,8 +39,8 @@ pub enum SecretError {
     #[error("{path} can be used by other accounts (mode {mode:o}); chmod 600 it")]
     Exposed { path: PathBuf, mode: u32 },
     #[error(
-        "{path} belongs to user {owner}, not to the user the service runs as ({ours}) or root; \
-         chown it"
+        "{path} belongs to user {owner}, not to root or user {ours}, as whom this runs; run it as \
+         user {owner}, or chown the file"
     )]
     Owner {
         path: PathBuf,
