@@ -42,7 +42,7 @@ HEAD_WORDS = {"linear": "linear head", "conv": "convolutional head", "attention"
 PROMPT = "prompt head"
 CANDIDATES = [*HEAD_WORDS.values(), PROMPT, *NETWORKS]
 PHANTOMS = 60
-KEPT = 800
+KEPT = 400
 """Samples of the stream whose embeddings the heads are trained on."""
 JITTERS = (0, 10, 20)
 """How far a box's sides are moved at most, in pixels of the 256."""
