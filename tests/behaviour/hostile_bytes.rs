@@ -122,7 +122,9 @@ fn write_the_seeds() {
     let default = fs::read_to_string(root("src/provision/hepar.toml")).unwrap();
     write("configuration", "default", default.as_bytes());
     // Explanations begin with # and a space, keys that are not in force with # alone.
-    let lines = default.lines().filter(|line| !line.is_empty() && !line.starts_with("# "));
+    let lines = default
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with("# "));
     let keys: Vec<&str> = lines.map(|line| line.trim_start_matches('#')).collect();
     let everything = keys.join("\n") + "\n";
     write("configuration", "everything", everything.as_bytes());
