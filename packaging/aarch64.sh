@@ -13,7 +13,8 @@ aarch64_compiler=$aarch64_cache/aarch64
 # The nearest that QEMU 7.2 has to Orin's Cortex-A78AE.
 aarch64_emulator="qemu-aarch64-static -cpu cortex-a76 -L /usr/aarch64-linux-gnu"
 
-if [ ! -x "$aarch64_compiler/usr/bin/rustc" ] || ! command -v qemu-aarch64-static aarch64-linux-gnu-gcc >/dev/null; then
+if [ ! -x "$aarch64_compiler/usr/bin/rustc" ] || ! command -v qemu-aarch64-static >/dev/null ||
+    ! command -v aarch64-linux-gnu-g++ >/dev/null; then
     [ "$(id -u)" = 0 ] || { echo "the aarch64 compiler is missing, and only root can install its parts" >&2; exit 1; }
     dpkg --print-foreign-architectures | grep -qx arm64 || dpkg --add-architecture arm64
     apt-get update -qq
