@@ -103,13 +103,17 @@ def _answers(
 ) -> list[tuple[str, np.ndarray]]:
     """The mask for a point and for boxes of every jitter; one embedding serves them all."""
     ways = [("point at the centre", prompts.point(target))]
-    ways += [(f"box, sides off by up to {jitter} pixels", prompts.box(target, jitter, rng)) for jitter in JITTERS]
+    ways += [(_box_words(jitter), prompts.box(target, jitter, rng)) for jitter in JITTERS]
     embedding = torch.from_numpy(runner.encode(windows(hu)[None])[0])
     at = torch.from_numpy(np.stack([places for _, (places, _) in ways])).float()
     kinds = torch.tensor([kinds for _, (_, kinds) in ways])
     logits = head(embedding.expand(len(ways), -1, -1, -1), at, kinds)
     full = F.interpolate(logits, size=(SIZE, SIZE), mode="bilinear", align_corners=False)[:, 0]
     return [(way, mask) for (way, _), mask in zip(ways, (full > 0).numpy(), strict=True)]
+
+
+def _box_words(jitter: int) -> str:
+    return f"box, sides off by up to {jitter} pixels" if jitter else "tight box"
 
 
 def head_candidate(name: str, runner: Runner, kept: list[heads.Kept], validation: list[Slice], folder: Path, plan: dict) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,13 +125,9 @@ def _prompts(one: Candidate) -> str:
 
 def _parameters(graph: Path) -> int:
     """Numbers in the weights of a graph, scales and shapes left out."""
-    tensors = onnx.load(graph).graph.initializer
-    kinds = {onnx.TensorProto.FLOAT, onnx.TensorProto.INT8}
-    total = 0
-    for tensor in tensors:
-        if tensor.data_type in kinds and len(tensor.dims) > 0 and not tensor.name.endswith(("_scale", "_zero_point")):
-            count = 1
-            for length in tensor.dims:
-                count *= length
-            total += count
-    return total
+    kinds = {onnx.TensorProto.FLOAT, onnx.TensorProto.INT8, onnx.TensorProto.INT32}
+    of_scales = ("_scale", "_zero_point")
+    return sum(
+        math.prod(tensor.dims) for tensor in onnx.load(graph).graph.initializer
+        if tensor.data_type in kinds and len(tensor.dims) > 0 and not tensor.name.endswith(of_scales)
+    )
