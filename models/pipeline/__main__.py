@@ -29,9 +29,13 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     arguments.scratch.mkdir(parents=True, exist_ok=True)
     train, validation = load_split(arguments.data)
-    plan = Plan(minutes=arguments.minutes, steps=arguments.steps, seed=arguments.seed, peak_rate=arguments.peak_rate)
+    plan = Plan(
+        minutes=arguments.minutes, steps=arguments.steps, seed=arguments.seed,
+        peak_rate=arguments.peak_rate, decay_share=arguments.decay_share,
+    )
     if not arguments.export_only:
-        fit(train, validation, arguments.scratch, plan, Mixture(), Widths(), arguments.head)
+        mixture = Mixture(strength=arguments.strength)
+        fit(train, validation, arguments.scratch, plan, mixture, Widths(), arguments.head)
     patients = (len({one.patient for one in train}), len({one.patient for one in validation}))
     origin = Origin(arguments.version, arguments.seed, patients, SELECTION, not arguments.float)
     log = arguments.scratch / "training-log.jsonl"
@@ -49,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=120.0, help="wall time of the training")
     parser.add_argument("--steps", type=int, help="train this many steps instead, for a repeatable length")
     parser.add_argument("--peak-rate", type=float, default=Plan.peak_rate, help="lower to extend a finished run")
+    parser.add_argument("--decay-share", type=float, default=Plan.decay_share, help="of the run; 0 to go on later")
+    parser.add_argument("--strength", type=float, default=1.0, help="of the augmentation; less near the end")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--head", choices=sorted(HEADS), default="conv")
     parser.add_argument("--version", default="1.0.0", help="the bundle's version")

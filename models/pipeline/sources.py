@@ -40,6 +40,8 @@ class Mixture:
     painted: float = 0.75
     shifted: float = 0.3
     hidden: float = 0.15
+    strength: float = 1.0
+    """Of the augmentation. Halved while the rate decays, the run ends nearer to unchanged slices."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,10 @@ class Stream(IterableDataset):
             hu, label, region = self._kept(rng, phantom.abdomen)
         else:
             hu, label, region = self._kept(rng, negatives.negative)
-        hu, label = augment.warp(rng, np.clip(hu, 0, 255), label, 1.0 if source < 2 else 0.6)
-        hu = augment.intensities(rng, hu)
+        strength = mixture.strength * (1.0 if source < 2 else 0.6)
+        hu, label = augment.warp(rng, np.clip(hu, 0, 255), label, strength)
+        if rng.random() < mixture.strength:
+            hu = augment.intensities(rng, hu)
         if rng.random() < mixture.hidden:
             augment.hide_patches(rng, hu, label)
         if region == "liver" and np.isin(label, (LIVER, TUMOUR)).sum() < LIVER_VISIBLE_PIXELS:
