@@ -55,10 +55,7 @@ fn seeds_and_finds_come_back_from_every_door_in_good_time() {
         assert!(accepted > 0, "no seed of {name} gets past the door");
     }
     let [seeds, finds] = played;
-    figures::report(
-        "replay",
-        &format!("{seeds} seeds and {finds} finds replayed"),
-    );
+    figures::report("replay", &format!("Seeds: {seeds}. Former finds: {finds}."));
 }
 
 #[test]
