@@ -52,13 +52,13 @@ def report(bundle: Path, scratch: Path) -> str:
     parts = [
         "# Comparison\n\nHeads on one frozen encoder, prompts on the same embeddings, and whole networks from nothing. "
         "All train on the same stream of slices and phantoms, on the same machine, and are scored on the same "
-        "validation patients, slice by slice, without post-processing. Times are medians of one slice in ONNX Runtime "
-        "on one thread, in float; a head's include its encoder's. Written by `models/train compare --report`.",
+        "validation patients, slice by slice, without post-processing. Times are medians of the processor time of one slice in ONNX "
+        "Runtime on one thread, in float; a head's include its encoder's. Written by `models/train compare --report`.",
     ]
     if heads:
         parts.append(
             f"## Heads\n\nOn the frozen encoder of {manifest['name']} {manifest['version']}, {_budget(heads)}, from the "
-            f"embeddings of {KEPT} samples of the stream.\n\n### Patients\n\n{_real(heads)}\n\n### Synthetic\n\n{_synthetic(heads)}"
+            f"embeddings of {KEPT} samples of the stream. The encoder was trained with the bundle's own head, which favours that shape.\n\n### Patients\n\n{_real(heads)}\n\n### Synthetic\n\n{_synthetic(heads)}"
         )
     if asked:
         parts.append("## Prompts\n\nThe same encoder; the head is asked for the structure that is scored, so it knows where to "
