@@ -24,10 +24,10 @@ def of_kills(lines):
             times[word] += 1
             told += int(number)
     rows = "".join(f"| {state} | {times[state]} |\n" for state in sorted(times))
+    late = f"; {found['partial']} of part of a series whose rest came late" if found["partial"] else ""
     return (
         f"{rows}\n{times.total()} kills; {told} instances acknowledged before one, 0 lost; "
-        f"{found['results']} results, each on the PACS once, 0 missing; {found['partial']} of part of a series "
-        "whose rest came late.\n"
+        f"{found['results']} results, each on the PACS once, 0 missing{late}.\n"
     )
 
 
