@@ -18,10 +18,12 @@ use hepar::{
     dicom::{AeTitle, Uid},
     spool::{
         Incoming, RealDisk, Source, Spool,
-        journal::{Journal, NewSeries, SeriesState},
+        journal::{Addressed, Journal, NewSeries, ResultObject, SeriesState},
     },
+    status::{Facts, Snapshot},
 };
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// 512 x 512 x 16 bit, in the fragments in which a sender with 16 KiB PDUs sends it.
@@ -112,20 +114,34 @@ fn journal(criterion: &mut Criterion) {
     let path = there.path().join("journal.db");
     let (journal, _) = Journal::open(&path).expect("a new journal");
     let now = Timestamp::now();
+    let findings = findings();
     for number in 0..SERIES {
         let record = journal.open_series(&series(number), now).expect("room");
-        let state = match number % 100 {
-            0 => continue,
-            1..4 => SeriesState::Queued,
-            4..10 => SeriesState::Failed,
-            _ => SeriesState::Ignored,
+        let advance = |state| {
+            let advanced = journal.advance(&record.series, state, None, now);
+            advanced.expect("an allowed step");
         };
-        let advanced = journal.advance(&record.series, state, None, now);
-        advanced.expect("an allowed step");
+        match number % 100 {
+            0 => {}
+            1..4 => advance(SeriesState::Queued),
+            4..10 => advance(SeriesState::Ignored),
+            _ => {
+                advance(SeriesState::Queued);
+                advance(SeriesState::Segmenting);
+                deliver(&journal, &record.series, &findings, now);
+            }
+        }
     }
     let mut group = criterion.benchmark_group("journal of 10 000 series");
     group.bench_function("the page's 50 series", |b| {
         b.iter(|| journal.recent(50, 0).expect("a journal"));
+    });
+    group.bench_function("/api/status, without HTTP", |b| {
+        b.iter(|| {
+            let facts = Facts::default();
+            let snapshot = Snapshot::take("bench", false, facts, &journal).expect("a journal");
+            serde_json::to_vec(&snapshot).expect("JSON")
+        });
     });
     group.bench_function("counts", |b| {
         b.iter(|| journal.counts().expect("a journal"));
@@ -151,6 +167,50 @@ fn journal(criterion: &mut Criterion) {
         });
     });
     group.finish();
+}
+
+/// A result of three objects, at its destination.
+fn deliver(journal: &Journal, series: &Uid, findings: &Value, now: Timestamp) {
+    let objects = ["seg", "report", "preview"].map(|kind| Addressed {
+        object: ResultObject {
+            sop_instance: Uid::derived(kind, &[series.as_str()]),
+            sop_class: uid("1.2.840.10008.5.1.4.1.1.66.4"),
+            path: PathBuf::from(format!("{series}.1.{kind}.dcm")),
+        },
+        destinations: vec!["pacs".to_owned()],
+    });
+    let recorded = journal.record_result(series, findings, &objects, now);
+    recorded.expect("an allowed step");
+    for Addressed { object, .. } in objects {
+        let sent = journal.delivery_attempted(&object.sop_instance, "pacs", Ok(()), None, now);
+        sent.expect("a delivery");
+    }
+}
+
+/// As long as the `result.json` of a series with some lesions.
+fn findings() -> Value {
+    let lesion = |number: u32| {
+        json!({
+            "volume_ml": 12.25, "longest_axial_mm": 31.5, "centroid_lps": [-60.5, 10.25, 4.125],
+            "slices": [number, number + 9], "segment": number + 2,
+        })
+    };
+    let gate = |number: u32| {
+        json!({
+            "code": format!("gate-{number}"), "outcome": "pass", "measured": 1512.5, "unit": "ml",
+            "words": "1512 ml of liver, 600 to 3500 ml are usual",
+            "accepted": [300.0, 6000.0], "usual": [600.0, 3500.0],
+        })
+    };
+    json!({
+        "liver_ml": 1512.5, "tumour_ml": 61.25, "n_slices": 214, "spacing": [3.0, 0.75, 0.75],
+        "lesions": (0..5).map(lesion).collect::<Vec<_>>(),
+        "verdict": "pass", "gates": (0..18).map(gate).collect::<Vec<_>>(), "geometry": [],
+        "unreadable": 0, "seconds_to_seg": 4.25, "made_at": "2026-01-01T00:00:00Z",
+        "revision": 1,
+        "engine": {"name": "tract", "device": "CPU, 8 workers", "version": "0.23"},
+        "model": {"name": "liver-tumour", "version": "1.0.0", "digest": "0".repeat(64)},
+    })
 }
 
 fn series(number: u32) -> NewSeries {

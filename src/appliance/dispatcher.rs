@@ -198,8 +198,9 @@ impl Dispatcher {
     fn note_received(&self, series: &Uid) -> Result<(), JournalError> {
         let received = self.live.get(series).map_or(0, |live| live.headers.len());
         let received = u32::try_from(received).unwrap_or(u32::MAX);
+        let announced = self.assembler.announced(series);
         self.journal
-            .note_received(series, received, Timestamp::now())
+            .note_received(series, received, announced, Timestamp::now())
     }
 
     /// A readable instance, in the journal.

@@ -180,13 +180,9 @@ async fn await_seg(pacs: &mut Pacs, appliance: &Appliance) -> anyhow::Result<Pat
 fn report(appliance: &Appliance, seg: &Path, truth: Option<&Phantom>) -> anyhow::Result<()> {
     let segmentation = Segmentation::read(&std::fs::read(seg)?)?;
     let recent = appliance.journal.recent(1, 0)?;
-    let findings = recent.first().and_then(|series| series.findings.as_ref());
-    let number = |key: &str| {
-        findings
-            .and_then(|f| f.get(key)?.as_f64())
-            .unwrap_or(f64::NAN)
-    };
-    let (liver_ml, tumour_ml) = (number("liver_ml"), number("tumour_ml"));
+    let measured = recent.first().map(|series| &series.summary);
+    let liver_ml = measured.and_then(|m| m.liver_ml).unwrap_or(f64::NAN);
+    let tumour_ml = measured.and_then(|m| m.tumour_ml).unwrap_or(f64::NAN);
     println!();
     match truth {
         Some(phantom) => {

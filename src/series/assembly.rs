@@ -160,6 +160,12 @@ impl Assembler {
         std::mem::take(&mut self.newly_learned)
     }
 
+    /// How many instances the sender of an open series says there are; `None`: it does not say.
+    #[must_use]
+    pub fn announced(&self, series: &Uid) -> Option<u32> {
+        self.open.get(series)?.announced()
+    }
+
     /// Callers for whom only counts and silence complete a series.
     pub fn chunking(&self) -> impl Iterator<Item = &AeTitle> {
         self.chunking.iter()
@@ -218,6 +224,10 @@ mod tests {
                     .instance(&header, association, &caller(), self.now);
             }
             self
+        }
+
+        fn announced(&self) -> Option<u32> {
+            self.assembler.announced(self.assembler.open.keys().next()?)
         }
 
         fn end(&mut self, association: u64, released: bool) -> &mut Self {
@@ -363,6 +373,7 @@ mod tests {
         };
         let mut story = Story::new();
         assert_eq!(story.send((0..4).map(announced), 1).complete(), []);
+        assert_eq!(story.announced(), Some(5));
         assert_eq!(
             story.send([announced(4)], 1).complete(),
             one(Evidence::CountReached)
@@ -379,7 +390,9 @@ mod tests {
         let mut story = Story::new();
         assert_eq!(story.send((0..3).map(of_acquisition), 1).complete(), []);
         // One of the second acquisition is there before the last of the first.
+        assert_eq!(story.announced(), Some(4));
         assert_eq!(story.send([4, 3].map(of_acquisition), 1).complete(), []);
+        assert_eq!(story.announced(), Some(8));
         assert_eq!(
             story.send((5..8).map(of_acquisition), 1).complete(),
             one(Evidence::CountReached)

@@ -111,6 +111,22 @@ impl Series {
         every_acquisition && self.is_contiguous()
     }
 
+    /// How many instances the sender says there are: of the series, or else of the acquisitions seen
+    /// so far.
+    pub(super) fn announced(&self) -> Option<u32> {
+        let acquisitions = || {
+            let announced = self
+                .acquisitions
+                .as_ref()?
+                .values()
+                .map(|(count, _)| *count);
+            Some(announced.fold(0, u32::saturating_add))
+        };
+        self.expected
+            .or_else(acquisitions)
+            .filter(|count| *count > 0)
+    }
+
     /// Notes how an association ended; `false` if it brought nothing of this series.
     pub(super) fn end(&mut self, association: u64, how: Association) -> bool {
         let state = self.associations.get_mut(&association);

@@ -22,8 +22,8 @@ use super::{
     snapshot::{QuarantineView, SeriesView, quarantine_view},
 };
 use crate::{
-    dicom::Uid,
-    encode::Window,
+    dicom::{Uid, sop_class},
+    encode::{ObjectKind, Window},
     spool::journal::{DeliveryRecord, DeliveryState, SeriesRecord, SeriesState},
 };
 
@@ -77,6 +77,10 @@ impl SeriesPage<'_> {
         self.frame.say(&format!("delivery-{}", delivery.state))
     }
 
+    fn object_words(&self, delivery: &DeliveryRecord) -> String {
+        object_words(delivery, self.frame.language)
+    }
+
     fn waits_for_destination(&self) -> bool {
         self.record.state == SeriesState::Delivering
     }
@@ -110,7 +114,8 @@ pub(super) async fn series_page(
         let record = pages.journal.series(&series)?;
         let record = record.ok_or(PageError::NoSuchSeries)?;
         let view = SeriesView::new(record.clone(), &pages.facts.read());
-        let result = view.findings.as_ref().map(Outcome::of);
+        let findings = pages.journal.findings(&series)?;
+        let result = findings.as_ref().map(Outcome::of);
         let language = frame.language;
         let seg = pages.result_path(&record, "seg.dcm");
         let page = SeriesPage {
@@ -172,6 +177,14 @@ fn set_apart_meanwhile(
         .collect())
 }
 
+/// What is on its way, in words; a class of another version by its name.
+fn object_words(delivery: &DeliveryRecord, language: &Language) -> String {
+    match ObjectKind::of(&delivery.object_sop_class) {
+        Some(kind) => language.say(&format!("object-{}", kind.as_str())),
+        None => sop_class::name(&delivery.object_sop_class),
+    }
+}
+
 fn timeline(record: &SeriesRecord, result: Option<&Outcome>, language: &Language) -> Vec<Moment> {
     let at = |time, class, words| Moment {
         time: clock::date_and_time(time),
@@ -209,10 +222,13 @@ fn timeline(record: &SeriesRecord, result: Option<&Outcome>, language: &Language
         moments.push(at(time, "done", say("moment-result")));
     }
     for delivery in &record.destinations {
-        let named = [(
-            "destination",
-            FluentValue::from(delivery.destination.as_str()),
-        )];
+        let named = [
+            (
+                "destination",
+                FluentValue::from(delivery.destination.as_str()),
+            ),
+            ("object", object_words(delivery, language).into()),
+        ];
         let tell = |key| language.tell(key, &named);
         match (delivery.state, &delivery.delivered_at) {
             (DeliveryState::Waiting, _) => moments.push(at(

@@ -2,15 +2,10 @@
 
 use fluent_bundle::FluentValue;
 
-use super::{
-    clock,
-    language::Language,
-    series_findings::gate_words,
-    snapshot::{RefusedBy, SeriesView},
-};
+use super::{clock, language::Language, series_findings::gate_words, snapshot::SeriesView};
 use crate::{
     dicom::Remedy,
-    spool::journal::{DeliveryState, SeriesState},
+    spool::journal::{DeliveryState, RefusedBy, SeriesState},
 };
 
 /// One of the three things that happen to a series: it is received, segmented, sent.
@@ -116,12 +111,7 @@ fn steps(series: &SeriesView, language: &Language) -> Vec<Step> {
     let state = series.state;
     let received = series.instances_received as usize;
     let encoded = (series.slices_encoded as usize).min(received);
-    let receiving = Step {
-        class: if state == Receiving { "now" } else { "done" },
-        words: language.tell("step-received", &[("n", FluentValue::from(received))]),
-        value: received,
-        max: if state == Receiving { 0 } else { received },
-    };
+    let receiving = receiving(series, language);
     let segmenting = |class, encoded| Step {
         class,
         words: language.tell(
@@ -152,6 +142,33 @@ fn steps(series: &SeriesView, language: &Language) -> Vec<Step> {
         _ => segmenting("now", encoded),
     };
     vec![receiving, segmenting, sending(series, language)]
+}
+
+/// Of how many, as far as the sender said so: what it announced and did not send, or exceeded, is
+/// its word against what is here, and a count of an acquisition need not be a series'.
+fn receiving(series: &SeriesView, language: &Language) -> Step {
+    let n = FluentValue::from(series.instances_received);
+    let received = series.instances_received as usize;
+    let announced = series.instances_announced;
+    let announced = announced.filter(|of| *of >= series.instances_received);
+    let still = series.state == SeriesState::Receiving;
+    let words = match announced {
+        Some(of) if still || of == series.instances_received => {
+            language.tell("step-received-of", &[("n", n), ("of", of.into())])
+        }
+        Some(of) => language.tell("step-received-announced", &[("n", n), ("of", of.into())]),
+        None => language.tell("step-received", &[("n", n)]),
+    };
+    Step {
+        class: if still { "now" } else { "done" },
+        words,
+        value: received,
+        max: match announced {
+            Some(of) if still => of as usize,
+            None if still => 0,
+            _ => received,
+        },
+    }
 }
 
 fn sending(series: &SeriesView, language: &Language) -> Step {
@@ -223,6 +240,32 @@ fn advice(series: &SeriesView, language: &Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn received(state: SeriesState, n: u32, announced: Option<u32>) -> Step {
+        let series = SeriesView {
+            instances_received: n,
+            instances_announced: announced,
+            ..SeriesView::for_tests(state)
+        };
+        receiving(&series, Language::english())
+    }
+
+    #[test]
+    fn how_many_are_to_come_is_said_only_where_the_sender_said_it() {
+        use SeriesState::{Delivered, Receiving};
+        let cases = [
+            (Receiving, 60, Some(214), "Received 60/214", 214),
+            (Receiving, 60, None, "Received 60", 0),
+            (Receiving, 60, Some(59), "Received 60", 0),
+            (Delivered, 214, Some(214), "Received 214/214", 214),
+            (Delivered, 58, Some(60), "Received 58, 60 announced", 58),
+            (Delivered, 58, None, "Received 58", 58),
+        ];
+        for (state, n, announced, words, max) in cases {
+            let step = received(state, n, announced);
+            assert_eq!((step.words.as_str(), step.max), (words, max));
+        }
+    }
 
     #[test]
     fn millilitres_are_grouped_by_three() {

@@ -77,7 +77,7 @@ impl Slices {
             series: record.series.clone(),
             instances: record.instances_received,
             revision: record.revision,
-            finished: record.finished_at.is_some() || record.findings.is_some(),
+            finished: record.finished_at.is_some() || record.summary.liver_ml.is_some(),
         };
         let recent = || {
             let recent = pages.viewed.recent.lock();

@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     callers::{Refused, Seen},
     facts::{CertificateFacts, DestinationFacts, EngineFacts, Facts, SelfTestFacts},
     language::Language,
     light::{Cause, Light},
+    notice::Notice,
 };
 use crate::{
     device::Reading,
     dicom::{Remedy, Uid},
     encode::ObjectKind,
     spool::journal::{
-        DeliveryState, InstanceRecord, InstanceState, Journal, JournalError, SeriesRecord,
-        SeriesState,
+        DeliveryState, InstanceRecord, InstanceState, Journal, JournalError, RefusedBy,
+        SeriesRecord, SeriesState, Summary,
     },
 };
 
@@ -33,7 +34,8 @@ pub struct Snapshot {
     pub headline: String,
     #[serde(skip)]
     pub(super) cause: Cause,
-    pub notices: Vec<String>,
+    /// In English.
+    pub notices: Vec<Notice>,
     pub anyone_may_send: bool,
     pub engine: Option<EngineFacts>,
     pub series: Vec<SeriesView>,
@@ -72,6 +74,8 @@ pub struct SeriesView {
     pub description: Option<String>,
     pub accession_number: Option<String>,
     pub instances_received: u32,
+    /// How many the sender says there are; `None`: it never said.
+    pub instances_announced: Option<u32>,
     pub slices_encoded: u32,
     pub received_at: Timestamp,
     pub finished_at: Option<Timestamp>,
@@ -80,19 +84,9 @@ pub struct SeriesView {
     pub destinations: Vec<DeliveryView>,
     /// The gates that refused an answer.
     pub refused_by: Vec<RefusedBy>,
-    pub lesions: Option<usize>,
+    pub lesions: Option<u32>,
     pub liver_ml: Option<f64>,
     pub tumour_ml: Option<f64>,
-    /// The whole `result.json`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub findings: Option<serde_json::Value>,
-}
-
-/// A gate that refused an answer: its code, and what it measured.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct RefusedBy {
-    pub code: String,
-    pub measured: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,19 +103,20 @@ pub struct DeliveryView {
 impl SeriesView {
     #[must_use]
     pub fn new(record: SeriesRecord, facts: &Facts) -> Self {
-        let number = |key: &str| record.findings.as_ref()?.get(key)?.as_f64();
-        let lesions = record
-            .findings
-            .as_ref()
-            .and_then(|f| f.get("lesions")?.as_array());
         let encoded = facts.slices_encoded.get(&record.series).copied();
-        let refused_by = record.findings.as_ref().map(refused_by);
+        let Summary {
+            liver_ml,
+            lesions,
+            tumour_ml,
+            seconds_to_seg,
+            refused_by,
+        } = record.summary;
         Self {
-            refused_by: refused_by.unwrap_or_default(),
-            lesions: lesions.map(Vec::len),
-            liver_ml: number("liver_ml"),
-            tumour_ml: number("tumour_ml"),
-            seconds_to_seg: number("seconds_to_seg"),
+            refused_by,
+            lesions,
+            liver_ml,
+            tumour_ml,
+            seconds_to_seg,
             slices_encoded: encoded.unwrap_or(record.slices_encoded),
             id: record.series,
             state: record.state,
@@ -131,6 +126,7 @@ impl SeriesView {
             description: record.description,
             accession_number: record.accession_number,
             instances_received: record.instances_received,
+            instances_announced: record.announced,
             received_at: record.first_received_at,
             finished_at: record.finished_at,
             destinations: record
@@ -144,22 +140,35 @@ impl SeriesView {
                     last_error: delivery.last_error,
                 })
                 .collect(),
-            findings: record.findings,
         }
     }
 }
 
-fn refused_by(findings: &serde_json::Value) -> Vec<RefusedBy> {
-    let gates = findings.get("gates").and_then(|gates| gates.as_array());
-    gates
-        .into_iter()
-        .flatten()
-        .filter(|gate| {
-            gate.get("outcome")
-                .is_some_and(|outcome| outcome == "refuse")
-        })
-        .filter_map(|gate| RefusedBy::deserialize(gate).ok())
-        .collect()
+#[cfg(test)]
+impl SeriesView {
+    /// With nothing in it yet.
+    pub(super) fn for_tests(state: SeriesState) -> Self {
+        Self {
+            id: Uid::derived("series", &[]),
+            state,
+            reason: None,
+            remedy: None,
+            calling_ae: "CT1".to_owned(),
+            description: None,
+            accession_number: None,
+            instances_received: 0,
+            instances_announced: None,
+            slices_encoded: 0,
+            received_at: Timestamp::UNIX_EPOCH,
+            finished_at: None,
+            seconds_to_seg: None,
+            destinations: Vec::new(),
+            refused_by: Vec::new(),
+            lesions: None,
+            liver_ml: None,
+            tumour_ml: None,
+        }
+    }
 }
 
 /// An instance that was kept but cannot be used, and why.
@@ -188,10 +197,7 @@ impl Snapshot {
         let recent = journal.recent(RECENT, 0)?;
         let series: Vec<_> = recent
             .into_iter()
-            .map(|record| SeriesView {
-                findings: None,
-                ..SeriesView::new(record, &facts)
-            })
+            .map(|record| SeriesView::new(record, &facts))
             .collect();
         let counts = journal.counts()?;
         let quarantined = journal.quarantined(QUARANTINED)?;
@@ -241,29 +247,29 @@ pub(super) fn quarantine_view(record: InstanceRecord) -> Option<QuarantineView> 
     })
 }
 
-/// What a person should know that is no fault.
-fn notices(facts: &Facts) -> Vec<String> {
-    let chunking = facts.chunking_callers.iter().map(|caller| {
-        format!("{caller} sends its series in pieces: results wait for the quiet period")
-    });
-    let contradicted = facts.contradicted.iter().map(|(caller, instances)| {
-        format!("{caller} sent {instances} instances that contradict earlier ones or themselves")
-    });
-    let declines = facts
-        .destinations
-        .values()
-        .flat_map(|destination| &destination.declines);
+/// What a person should know that the light does not say.
+fn notices(facts: &Facts) -> Vec<Notice> {
     let now = Timestamp::now();
+    let destinations = facts.destinations.values();
+    let declines = destinations.flat_map(|destination| &destination.declines);
     let certificates = facts.certificates.iter();
-    let certificates = certificates.filter_map(move |certificate| certificate.warning(now));
+    let chunking = facts.chunking_callers.iter();
+    let contradicted = facts.contradicted.iter();
     facts
         .notices
         .iter()
         .chain(declines)
         .cloned()
-        .chain(certificates)
+        .chain(certificates.filter_map(|certificate| certificate.notice(now)))
         .chain(facts.audit_not_sent.clone())
-        .chain(chunking)
-        .chain(contradicted)
+        .chain(chunking.map(|caller| Notice::SendsInPieces {
+            caller: caller.clone(),
+        }))
+        .chain(
+            contradicted.map(|(caller, &instances)| Notice::Contradicts {
+                caller: caller.clone(),
+                instances,
+            }),
+        )
         .collect()
 }

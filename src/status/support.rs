@@ -111,8 +111,13 @@ fn status(facts: &Facts, journal: &Journal) -> Result<String, JournalError> {
             (name.clone(), told)
         })
         .collect();
-    let not_receiving = facts.not_receiving.as_deref().map(scrubbed);
-    let notices: Vec<String> = facts.notices.iter().map(|text| scrubbed(text)).collect();
+    let not_receiving = facts.not_receiving.as_ref();
+    let not_receiving = not_receiving.map(|reason| scrubbed(&reason.to_string()));
+    let notices: Vec<String> = facts
+        .notices
+        .iter()
+        .map(|notice| scrubbed(&notice.to_string()))
+        .collect();
     let status = json!({
         "not_receiving": not_receiving,
         "engine": facts.engine,
@@ -148,6 +153,7 @@ fn told(series: &[SeriesRecord]) -> String {
             "modality": series.modality,
             "revision": series.revision,
             "instances_received": series.instances_received,
+            "instances_announced": series.announced,
             "slices_encoded": series.slices_encoded,
             "first_received_at": series.first_received_at,
             "last_received_at": series.last_received_at,

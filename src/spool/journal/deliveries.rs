@@ -42,7 +42,8 @@ pub struct DeliveryRecord {
     pub delivered_at: Option<Timestamp>,
 }
 
-const DELIVERY: &str = "SELECT objects.series, objects.revision, objects.sop_class, objects.path,
+pub(super) const DELIVERY: &str =
+    "SELECT objects.series, objects.revision, objects.sop_class, objects.path,
      deliveries.* FROM deliveries JOIN objects USING (object)";
 
 /// No back-off reaches this far: a delivery that is due even later was scheduled by a clock that
@@ -146,6 +147,20 @@ impl Journal {
             )?
             .query_map([], |row| {
                 Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+            })?
+            .collect()
+        })
+    }
+
+    /// When each destination last stored something; those that never did are left out.
+    pub fn last_stored(&self) -> Result<BTreeMap<String, Timestamp>, JournalError> {
+        self.read("look for the last deliveries", |db| {
+            db.prepare_cached(
+                "SELECT destination, max(delivered_at) AS last FROM deliveries
+                 WHERE delivered_at IS NOT NULL GROUP BY destination",
+            )?
+            .query_map([], |row| {
+                Ok((row.get("destination")?, time_of(row, "last")?))
             })?
             .collect()
         })
@@ -283,16 +298,6 @@ pub(super) fn deliveries_of(
         "{DELIVERY} WHERE objects.series = ?1 ORDER BY objects.revision, destination, object"
     ))?
     .query_map([series], delivery_of)?
-    .collect()
-}
-
-/// The objects of the last result.
-pub(super) fn objects_of(db: &Connection, series: &Uid) -> rusqlite::Result<Vec<ResultObject>> {
-    db.prepare_cached(
-        "SELECT object, sop_class, path FROM objects WHERE series = ?1 AND revision =
-             (SELECT max(revision) FROM objects WHERE series = ?1) ORDER BY object",
-    )?
-    .query_map([series], object_of)?
     .collect()
 }
 

@@ -19,6 +19,7 @@ mod salvage;
 mod schema;
 mod series;
 mod state;
+mod summary;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -36,6 +37,7 @@ pub use recovery::Recovery;
 pub use runs::{LastRun, boot};
 pub use series::{NewSeries, SeriesRecord};
 pub use state::{DeliveryState, SeriesState};
+pub use summary::{RefusedBy, Summary};
 
 use crate::dicom::{Remedy, Uid};
 

@@ -7,7 +7,7 @@ const APPLICATION_ID: i32 = 0x4865_7072;
 
 /// Each brings the schema from the version that is its index to the next. Never edited once
 /// released; appended to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     // Series keep the order in which they first arrived by `id`, whatever the clock did.
     "CREATE TABLE series (
          id INTEGER PRIMARY KEY,
@@ -90,6 +90,55 @@ const MIGRATIONS: [&str; 3] = [
          boot TEXT NOT NULL,
          stopped INTEGER NOT NULL
      ) STRICT;",
+    // What a list of series shows of `findings` has columns of its own, which the triggers fill:
+    // parsing the whole of it for each line takes longer than everything else. Nor are series
+    // counted anew for each page.
+    "ALTER TABLE series ADD COLUMN announced INTEGER;
+     ALTER TABLE series ADD COLUMN liver_ml REAL;
+     ALTER TABLE series ADD COLUMN lesions INTEGER;
+     ALTER TABLE series ADD COLUMN tumour_ml REAL;
+     ALTER TABLE series ADD COLUMN seconds_to_seg REAL;
+     ALTER TABLE series ADD COLUMN refused_by TEXT;
+
+     CREATE TRIGGER findings_came AFTER INSERT ON series WHEN json_valid(NEW.findings) BEGIN
+         UPDATE series SET findings = findings WHERE id = NEW.id;
+     END;
+     CREATE TRIGGER findings_changed AFTER UPDATE OF findings ON series
+     WHEN json_valid(NEW.findings) BEGIN
+         UPDATE series SET
+             liver_ml = NEW.findings ->> '$.liver_ml',
+             lesions = json_array_length(NEW.findings, '$.lesions'),
+             tumour_ml = NEW.findings ->> '$.tumour_ml',
+             seconds_to_seg = NEW.findings ->> '$.seconds_to_seg',
+             refused_by = (
+                 SELECT json_group_array(json_object(
+                     'code', gate.value ->> 'code', 'measured', gate.value ->> 'measured'))
+                 FROM json_each(NEW.findings, '$.gates') AS gate
+                 WHERE gate.value ->> 'outcome' = 'refuse'
+                     AND typeof(gate.value ->> 'code') = 'text'
+                     AND typeof(gate.value ->> 'measured') IN ('integer', 'real')
+                 HAVING count(*) > 0)
+         WHERE id = NEW.id;
+     END;
+     UPDATE series SET findings = findings;
+
+     CREATE TABLE series_counts (
+         state TEXT PRIMARY KEY,
+         series INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     INSERT INTO series_counts SELECT state, count(*) FROM series GROUP BY state;
+     CREATE TRIGGER series_came AFTER INSERT ON series BEGIN
+         INSERT OR IGNORE INTO series_counts VALUES (NEW.state, 0);
+         UPDATE series_counts SET series = series + 1 WHERE state = NEW.state;
+     END;
+     CREATE TRIGGER series_went AFTER DELETE ON series BEGIN
+         UPDATE series_counts SET series = series - 1 WHERE state = OLD.state;
+     END;
+     CREATE TRIGGER series_moved AFTER UPDATE OF state ON series BEGIN
+         INSERT OR IGNORE INTO series_counts VALUES (NEW.state, 0);
+         UPDATE series_counts SET series = series - 1 WHERE state = OLD.state;
+         UPDATE series_counts SET series = series + 1 WHERE state = NEW.state;
+     END;",
 ];
 
 /// What a file turned out to be.

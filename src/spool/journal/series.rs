@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::{
-    ChangeError, DeliveryRecord, DeliveryState, Durable, Journal, JournalError, ResultObject,
-    SeriesState,
-    columns::{Micros, Peer, json_of, maybe_time_of, peer_of, time_of},
-    deliveries::{deliveries_of, objects_of},
+    ChangeError, DeliveryRecord, DeliveryState, Durable, Journal, JournalError, SeriesState,
+    columns::{Json, Micros, Peer, maybe_time_of, peer_of, time_of},
+    deliveries::deliveries_of,
+    summary::Summary,
 };
 use crate::dicom::{AeTitle, Remedy, Uid};
 
@@ -47,21 +47,28 @@ pub struct SeriesRecord {
     pub modality: String,
     pub accession_number: Option<String>,
     pub instances_received: u32,
+    /// How many the sender says there are; `None` if it never said.
+    pub announced: Option<u32>,
     pub slices_encoded: u32,
     pub first_received_at: Timestamp,
     pub last_received_at: Timestamp,
     pub queued_at: Option<Timestamp>,
     /// When the state last became a settled one.
     pub finished_at: Option<Timestamp>,
-    /// `result.json` of the last result.
-    pub findings: Option<serde_json::Value>,
-    /// The objects of the last result.
-    pub objects: Vec<ResultObject>,
+    /// Of the last result; [`Journal::findings`] has the whole.
+    pub summary: Summary,
     /// Where they went, of all revisions, oldest first.
     pub destinations: Vec<DeliveryRecord>,
     /// When retention removed the files; only this record is left.
     pub purged_at: Option<Timestamp>,
 }
+
+/// All of [`SeriesRecord`]'s own columns: `findings` is long, and read only where it is shown.
+pub(super) const SERIES: &str =
+    "SELECT id, series, study, state, reason, remedy, attempts, interruptions,
+     revision, calling_ae, peer, description, modality, accession_number, instances_received,
+     announced, slices_encoded, first_received_at, last_received_at, queued_at, finished_at,
+     purged_at, liver_ml, lesions, tumour_ml, seconds_to_seg, refused_by FROM series";
 
 impl Journal {
     /// The record of a series, made if this is its first instance.
@@ -93,19 +100,21 @@ impl Journal {
         })
     }
 
-    /// How many instances of the series are on disk.
+    /// How many instances of the series are on disk, and how many its sender says there are.
     pub fn note_received(
         &self,
         series: &Uid,
         instances: u32,
+        announced: Option<u32>,
         now: Timestamp,
     ) -> Result<(), JournalError> {
         self.write(Durable::Soon, "count received instances", |tx| {
             tx.prepare_cached(
-                "UPDATE series SET instances_received = ?2, last_received_at = ?3, purged_at = NULL
+                "UPDATE series SET instances_received = ?2, announced = coalesce(?3, announced),
+                     last_received_at = ?4, purged_at = NULL
                  WHERE series = ?1",
             )?
-            .execute((series, instances, Micros(now)))?;
+            .execute((series, instances, announced, Micros(now)))?;
             Ok(())
         })
     }
@@ -158,17 +167,28 @@ impl Journal {
     pub fn series(&self, series: &Uid) -> Result<Option<SeriesRecord>, JournalError> {
         self.read("look a series up", |db| {
             let found = db
-                .prepare_cached("SELECT * FROM series WHERE series = ?1")?
+                .prepare_cached(&format!("{SERIES} WHERE series = ?1"))?
                 .query_row([series], series_of)
                 .optional()?;
             found.map(|record| complete(db, record)).transpose()
         })
     }
 
+    /// `result.json` of the series' last result, or of the verdict that refused it one.
+    pub fn findings(&self, series: &Uid) -> Result<Option<serde_json::Value>, JournalError> {
+        self.read("read a result", |db| {
+            let found = db
+                .prepare_cached("SELECT findings FROM series WHERE series = ?1")?
+                .query_row([series], |row| row.get::<_, Option<Json>>(0))
+                .optional()?;
+            Ok(found.flatten().map(|json| json.0))
+        })
+    }
+
     /// Series by first arrival, latest first.
     pub fn recent(&self, limit: u32, offset: u32) -> Result<Vec<SeriesRecord>, JournalError> {
         self.read("list recent series", |db| {
-            db.prepare_cached("SELECT * FROM series ORDER BY id DESC LIMIT ?1 OFFSET ?2")?
+            db.prepare_cached(&format!("{SERIES} ORDER BY id DESC LIMIT ?1 OFFSET ?2"))?
                 .query_map([limit, offset], series_of)?
                 .map(|record| complete(db, record?))
                 .collect()
@@ -178,7 +198,7 @@ impl Journal {
     /// All series in one of `states`, earliest arrival first.
     pub fn in_states(&self, states: &[SeriesState]) -> Result<Vec<SeriesRecord>, JournalError> {
         self.read("list series by state", |db| {
-            let mut select = db.prepare_cached("SELECT * FROM series WHERE state = ?1")?;
+            let mut select = db.prepare_cached(&format!("{SERIES} WHERE state = ?1"))?;
             let mut found = Vec::new();
             for state in states {
                 for record in select.query_map([state], |row| {
@@ -219,7 +239,7 @@ impl Journal {
     /// How many series are in each state; states without any are left out.
     pub fn counts(&self) -> Result<BTreeMap<SeriesState, u64>, JournalError> {
         self.read("count series", |db| {
-            db.prepare_cached("SELECT state, count(*) FROM series GROUP BY state")?
+            db.prepare_cached("SELECT state, series FROM series_counts WHERE series > 0")?
                 .query_map([], |row| {
                     Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
                 })?
@@ -288,7 +308,7 @@ pub(super) fn step(
 
 pub(super) fn load(db: &Connection, series: &Uid) -> Result<SeriesRecord, ChangeError> {
     let record = db
-        .prepare_cached("SELECT * FROM series WHERE series = ?1")?
+        .prepare_cached(&format!("{SERIES} WHERE series = ?1"))?
         .query_row([series], series_of)
         .optional()?
         .ok_or_else(|| JournalError::UnknownSeries(series.clone()))?;
@@ -296,7 +316,6 @@ pub(super) fn load(db: &Connection, series: &Uid) -> Result<SeriesRecord, Change
 }
 
 fn complete(db: &Connection, mut record: SeriesRecord) -> rusqlite::Result<SeriesRecord> {
-    record.objects = objects_of(db, &record.series)?;
     record.destinations = deliveries_of(db, &record.series)?;
     Ok(record)
 }
@@ -317,13 +336,13 @@ pub(super) fn series_of(row: &Row<'_>) -> rusqlite::Result<SeriesRecord> {
         modality: row.get("modality")?,
         accession_number: row.get("accession_number")?,
         instances_received: row.get("instances_received")?,
+        announced: row.get("announced")?,
         slices_encoded: row.get("slices_encoded")?,
         first_received_at: time_of(row, "first_received_at")?,
         last_received_at: time_of(row, "last_received_at")?,
         queued_at: maybe_time_of(row, "queued_at")?,
         finished_at: maybe_time_of(row, "finished_at")?,
-        findings: json_of(row, "findings")?,
-        objects: Vec::new(),
+        summary: Summary::of(row)?,
         destinations: Vec::new(),
         purged_at: maybe_time_of(row, "purged_at")?,
     })

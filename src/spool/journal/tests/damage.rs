@@ -171,9 +171,9 @@ fn a_truncated_journal_is_set_aside_with_its_reason_and_what_can_be_read_is_kept
 #[test]
 fn a_delivered_series_is_taken_over_from_a_damaged_journal_so_that_it_is_not_sent_twice() {
     let mut damaged = large();
-    // Anywhere among the instances, which fill most of the file.
+    // Anywhere among the instances, whose rows and indices fill most of the file, by turns.
     let middle = damaged.len() / 2 / 4096 * 4096;
-    damaged[middle..middle + 4096].fill(0xA5);
+    damaged[middle..middle + 16 * 4096].fill(0xA5);
     let (_dir, journal, recovery) = found(&[damaged, Vec::new()]);
     let Recovery::Rebuilt {
         series, instances, ..

@@ -7,6 +7,7 @@ mod instances;
 mod removal;
 mod runs;
 mod series;
+mod summary;
 
 use jiff::Timestamp;
 use serde_json::json;

@@ -30,6 +30,6 @@ fn a_series_whose_files_were_removed_is_remembered_and_not_considered_again() {
     assert_eq!(journal.known_instances().unwrap().len(), 0);
 
     // Sent again after all.
-    journal.note_received(&series, 1, at(10)).unwrap();
+    journal.note_received(&series, 1, None, at(10)).unwrap();
     assert_eq!(candidate().len(), 1);
 }

@@ -1,5 +1,7 @@
 //! What becomes of a series, step by step.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -8,7 +10,7 @@ use super::*;
 fn a_series_lives_from_its_first_slice_to_its_delivery() {
     let (_dir, journal) = journal();
     let series = segmenting(&journal, "1.2.3");
-    journal.note_received(&series, 60, at(2)).unwrap();
+    journal.note_received(&series, 60, Some(60), at(2)).unwrap();
     journal.note_encoded(&series, 60).unwrap();
 
     let findings = json!({"liver_ml": 1500.0});
@@ -20,18 +22,21 @@ fn a_series_lives_from_its_first_slice_to_its_delivery() {
     let due = journal.deliveries_due(at(3)).unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].path, seg(1).path);
+    assert!(journal.last_stored().unwrap().is_empty());
     let delivered = journal
         .delivery_attempted(&due[0].object, "pacs", Ok(()), None, at(4))
         .unwrap();
     assert_eq!(delivered.state, SeriesState::Delivered);
     assert_eq!(delivered.finished_at, Some(at(4)));
-    assert_eq!(delivered.findings, Some(findings));
-    assert_eq!(delivered.objects, [seg(1)]);
+    assert_eq!(journal.findings(&series).unwrap(), Some(findings));
+    assert_eq!(delivered.announced, Some(60));
     assert_eq!(
         (delivered.instances_received, delivered.slices_encoded),
         (60, 60)
     );
     assert_eq!(delivered.destinations[0].delivered_at, Some(at(4)));
+    let stored = BTreeMap::from([("pacs".to_owned(), at(4))]);
+    assert_eq!(journal.last_stored().unwrap(), stored);
     assert_eq!(journal.deliveries_due(at(1000)).unwrap(), []);
     assert_eq!(journal.series(&series).unwrap(), Some(delivered));
 }
@@ -52,7 +57,7 @@ fn a_result_with_nowhere_to_go_is_delivered() {
     let series = segmenting(&journal, "1.2.3");
     let record = segmented(&journal, &series, 1, &[], 3);
     assert_eq!(record.state, SeriesState::Delivered);
-    assert_eq!(record.objects, [seg(1)]);
+    assert_eq!(record.destinations, []);
 }
 
 #[test]
@@ -183,6 +188,7 @@ proptest! {
             prop_assert_eq!(record.state, state);
             prop_assert_eq!(record.attempts, attempts);
             prop_assert_eq!(record.finished_at.is_some(), state.is_settled());
+            prop_assert_eq!(journal.counts().unwrap(), BTreeMap::from([(state, 1)]));
         }
     }
 }
