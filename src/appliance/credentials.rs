@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{StartError, listen};
 use crate::{
     association::Door,
     config::Config,
     deliver,
-    status::{CertificateFacts, FactsBoard},
+    status::{CertificateFacts, CertificateUse, FactsBoard},
     tls::{self, Certificate},
 };
 
@@ -22,16 +24,17 @@ impl Credentials {
     /// Reads them all, and pins to `facts` until when ours are valid.
     pub(super) fn load(config: &Config, facts: &Arc<FactsBoard>) -> Result<Self, StartError> {
         let failed = |what: String| move |source| StartError::Tls { what, source };
-        let mut ours: Vec<CertificateFacts> = Vec::new();
-        let mut note = |used_for: &str, certificate: Option<&Certificate>| {
-            ours.extend(certificate.map(|own| CertificateFacts::new(used_for, own)));
+        let note = |used_for, certificate: Option<&Certificate>| {
+            if let Some(certificate) = certificate {
+                note(facts, used_for, certificate);
+            }
         };
         let listener = match &config.listener.tls {
             Some(tls) => Some(tls.load().map_err(failed("[listener.tls]".to_owned()))?),
             None => None,
         };
         let own = listener.as_ref().map(|server| &server.certificate);
-        note("of the DICOM listener", own);
+        note(CertificateUse::Listener, own);
 
         let mut destinations = Vec::with_capacity(config.destinations.len());
         for destination in &config.destinations {
@@ -40,7 +43,7 @@ impl Credentials {
                 .open(config.listener.ae_title.clone())
                 .map_err(failed(name.clone()))?;
             let own = opened.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
-            note(&format!("shown to {name}"), own);
+            note(CertificateUse::Destination(destination.name.clone()), own);
             destinations.push(opened);
         }
 
@@ -52,20 +55,23 @@ impl Credentials {
             _ => None,
         };
         let own = syslog.as_ref().and_then(|tls| tls.certificate.as_ref());
-        note("shown to the syslog server", own);
+        note(CertificateUse::Syslog, own);
 
-        for certificate in &ours {
-            if let Some(warning) = certificate.warning(jiff::Timestamp::now()) {
-                tracing::warn!("{warning}");
-            }
-        }
-        facts.pin(|facts| facts.certificates.extend(ours));
         Ok(Self {
             listener,
             destinations,
             syslog,
         })
     }
+}
+
+/// Pins until when a certificate of ours is valid, and says it in the log if that is soon.
+pub(super) fn note(facts: &FactsBoard, used_for: CertificateUse, certificate: &Certificate) {
+    let certificate = CertificateFacts::new(used_for, certificate);
+    if let Some(notice) = certificate.notice(Timestamp::now()) {
+        tracing::warn!("{notice}");
+    }
+    facts.pin(|facts| facts.certificates.push(certificate));
 }
 
 /// Opens the doors that the configuration has, the plain one first.

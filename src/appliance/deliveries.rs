@@ -17,7 +17,7 @@ use crate::{
     dicom::{Uid, sop_class},
     encode::ObjectKind,
     spool::journal::{DeliveryRecord, Journal, JournalError},
-    status::{FactsBoard, metric_names},
+    status::{FactsBoard, Notice, metric_names},
 };
 
 /// Looks at the journal at least this often, whatever it promised.
@@ -188,7 +188,14 @@ impl Deliverer {
         metrics::counter!(metric_names::DECLINED, "destination" => name.clone()).increment(1);
         self.facts.pin(|facts| {
             let facts = facts.destinations.entry(name.clone()).or_default();
-            facts.declines.insert(words);
+            let declined = Notice::Declined {
+                destination: name.clone(),
+                class: class.clone(),
+                why: reason.to_owned(),
+            };
+            if !facts.declines.contains(&declined) {
+                facts.declines.push(declined);
+            }
         });
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
     dicom::Remedy,
     series::Assembler,
     spool::journal::{JournalError, SeriesState},
+    status::Notice,
 };
 
 /// How long the journal is left alone after a failure.
@@ -22,7 +23,7 @@ const RETRY: Duration = Duration::from_secs(15);
 /// What the page says meanwhile.
 #[derive(Debug)]
 pub(super) struct Trouble {
-    notice: String,
+    notice: Notice,
     retry_at: Instant,
 }
 
@@ -39,7 +40,7 @@ impl Dispatcher {
             error = error as &dyn std::error::Error,
             "the journal is not usable; instances are kept, work waits"
         );
-        let notice = format!("The journal is not usable ({}). Work waits.", chain(error));
+        let notice = Notice::JournalUnusable { why: chain(error) };
         self.clear_notice();
         self.facts.pin(|facts| facts.notices.push(notice.clone()));
         let now = Instant::now();

@@ -58,7 +58,7 @@ use crate::{
         journal::{self, Journal, JournalError, LastRun, Recovery},
     },
     status::{
-        FactsBoard, MetricsHandle,
+        FactsBoard, MetricsHandle, Notice,
         access::{Access, AccessError},
     },
     tls::TlsError,
@@ -152,13 +152,12 @@ impl Appliance {
             })
             .await
         };
-        let (mut access, spool, journal) =
+        let (access, spool, journal) =
             opened.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
 
         let doors = doors(&config, credentials.listener).await?;
         let page = listen(config.status.address, "the page").await?;
         let (audit, trail) = trail::open(&config, &state_dir, credentials.syslog, &facts)?;
-        access.0.audit_by(audit.clone());
         let dicom_address = match doors.first() {
             Some(door) => local(&door.listener, config.listener.address)?,
             None => config.listener.address,
@@ -277,11 +276,11 @@ fn open_state(
         set_aside, reason, ..
     } = &recovery
     {
-        let notice = format!(
-            "The journal was damaged ({reason}). It is kept as {} and was rebuilt.",
-            set_aside.display()
-        );
-        tracing::error!(notice);
+        let notice = Notice::JournalRebuilt {
+            why: reason.clone(),
+            kept_as: set_aside.display().to_string(),
+        };
+        tracing::error!(%notice);
         facts.pin(|facts| facts.notices.push(notice));
     }
     let last = journal.begin_run(&journal::boot())?;

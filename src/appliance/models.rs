@@ -26,7 +26,7 @@ use crate::{
         store::{Choice, Selection, Store, StoreError},
     },
     spool::Spool,
-    status::FactsBoard,
+    status::{FactsBoard, Notice},
 };
 
 /// How often the selection is looked at. It is one small file in the page cache.
@@ -42,7 +42,7 @@ pub(super) struct Models {
     pub seen: Option<Selection>,
     pub running: Option<Choice>,
     /// What the page was told.
-    pub told: Vec<String>,
+    pub told: Vec<Notice>,
 }
 
 impl Models {
@@ -77,10 +77,7 @@ impl Models {
     fn look(&mut self) {
         let mut problems = Vec::new();
         let selection = self.store.selection().unwrap_or_else(|error: StoreError| {
-            problems.push(format!(
-                "The choice of model cannot be read ({}).",
-                chain(&error)
-            ));
+            problems.push(Notice::ModelChoiceUnreadable { why: chain(&error) });
             self.seen.clone().unwrap_or_default()
         });
         if self.seen.as_ref() == Some(&selection) {
@@ -99,7 +96,7 @@ impl Models {
     fn first_usable(
         &mut self,
         selection: &Selection,
-        problems: &mut Vec<String>,
+        problems: &mut Vec<Notice>,
     ) -> Option<Result<Arc<EngineRoom>, String>> {
         let mut last = String::new();
         for choice in selection.candidates() {
@@ -117,17 +114,19 @@ impl Models {
                 }
                 Err(reason) if stands_in => {
                     tracing::error!(%choice, reason, "tensorrt not usable");
-                    problems.push(format!(
-                        "The engine tensorrt cannot be used ({reason}); tract runs in its place."
-                    ));
+                    problems.push(Notice::EngineReplaced {
+                        engine: "tensorrt".to_owned(),
+                        why: reason,
+                    });
                     self.running = Some(choice);
                     return None;
                 }
                 Err(reason) => {
                     tracing::error!(%choice, reason, "model not usable");
-                    problems.push(format!(
-                        "The model {choice} cannot be used ({reason}); another one runs in its place."
-                    ));
+                    problems.push(Notice::ModelReplaced {
+                        model: choice.to_string(),
+                        why: reason.clone(),
+                    });
                     last = reason;
                 }
             }
@@ -170,7 +169,7 @@ impl Models {
     }
 
     /// Replaces what the page was told last time.
-    fn tell(&mut self, problems: Vec<String>) {
+    fn tell(&mut self, problems: Vec<Notice>) {
         self.facts.pin(|facts| {
             facts.notices.retain(|notice| !self.told.contains(notice));
             facts.notices.extend(problems.iter().cloned());
@@ -249,7 +248,11 @@ mod tests {
             "what serves is not taken away"
         );
         let notices = facts.read().notices;
-        let told = |word: &str| notices.iter().any(|notice| notice.contains(word));
+        let told = |word: &str| {
+            notices
+                .iter()
+                .any(|notice| notice.to_string().contains(word))
+        };
         assert!(
             told("tensorrt") && told("tract runs in its place"),
             "{notices:?}"

@@ -8,7 +8,6 @@ use std::{
 };
 
 use crossbeam_channel::Sender;
-use rustls::ServerConfig;
 use tokio::{
     net::TcpListener,
     runtime::Handle,
@@ -17,7 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    INBOX, StartError,
+    INBOX, StartError, credentials,
     deliveries::Deliverer,
     dispatcher::{Dispatcher, Message},
     equipment,
@@ -38,7 +37,8 @@ use crate::{
     model::store::Store,
     series::Assembler,
     spool::{Spool, journal::Journal},
-    status::{self, FactsBoard, MetricsHandle, Pages, access::Access},
+    status::{self, CertificateUse, FactsBoard, MetricsHandle, Pages, access::Access},
+    tls,
 };
 
 /// What all parts share.
@@ -61,6 +61,7 @@ impl Parts {
         destinations: Vec<deliver::Destination>,
     ) -> Result<(Wakers, Vec<JoinHandle<()>>), StartError> {
         let (mut wake, mut threads) = (Vec::new(), Vec::new());
+        let last_stored = self.journal.last_stored()?;
         for destination in destinations {
             let name = destination.name.clone();
             let deliverer = Deliverer {
@@ -72,7 +73,8 @@ impl Parts {
             };
             status::expect_destination(&name);
             self.facts.pin(|facts| {
-                facts.destinations.entry(name.clone()).or_default();
+                let facts = facts.destinations.entry(name.clone()).or_default();
+                facts.last_success = last_stored.get(&name).copied();
             });
             let (waker, woken) = crossbeam_channel::bounded(1);
             let thread = spawn(format!("deliver-{name}"), move || deliverer.run(woken))?;
@@ -181,7 +183,7 @@ impl Parts {
     pub(super) fn serve_pages(
         &self,
         listener: TcpListener,
-        (mut access, tls): (Access, Option<Arc<ServerConfig>>),
+        (mut access, tls): (Access, Option<tls::Server>),
         metrics: Option<MetricsHandle>,
         inbox: &mpsc::Sender<Message>,
     ) {
@@ -189,6 +191,9 @@ impl Parts {
         self.tracker
             .spawn(relay(ordered, inbox.clone(), Message::Order));
         access.audit_by(self.audit.clone());
+        if let Some(server) = &tls {
+            credentials::note(&self.facts, CertificateUse::Page, &server.certificate);
+        }
         let (trials, tried) = mpsc::channel(1);
         self.tracker.spawn(trial::serve(
             tried,
@@ -215,7 +220,7 @@ impl Parts {
             facts: Arc::clone(&self.facts),
             metrics,
             access,
-            tls,
+            tls: tls.map(|server| server.config),
             self_test,
             trials,
         };

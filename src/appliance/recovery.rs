@@ -16,6 +16,7 @@ use crate::{
         self, Source,
         journal::{InstanceRecord, InstanceState, JournalError, SeriesRecord, SeriesState},
     },
+    status::Notice,
 };
 
 /// A series during whose segmentation the process died this often is not begun again.
@@ -79,11 +80,10 @@ pub(super) fn miss_instances(intake: &Intake) -> Result<(), JournalError> {
         missing.remove(&uid);
     }
     if !missing.is_empty() {
-        let notice = format!(
-            "{} instances that were kept are not on the disk any more.",
-            missing.len()
-        );
-        tracing::error!(notice);
+        let notice = Notice::InstancesMissing {
+            instances: missing.len(),
+        };
+        tracing::error!(%notice);
         intake.facts.pin(|facts| facts.notices.push(notice));
     }
     Ok(())
@@ -161,7 +161,7 @@ impl Dispatcher {
             let received = u32::try_from(headers.len()).unwrap_or(u32::MAX);
             if received != record.instances_received {
                 self.journal
-                    .note_received(&record.series, received, Timestamp::now())?;
+                    .note_received(&record.series, received, None, Timestamp::now())?;
             }
             self.take_up(&record, headers)?;
         }

@@ -14,7 +14,7 @@ use crate::{
         Spool,
         journal::{DeliveryRecord, SeriesRecord},
     },
-    status::FactsBoard,
+    status::{FactsBoard, Notice},
     tls,
 };
 
@@ -63,8 +63,9 @@ pub(super) fn open(
                 tls,
                 directory,
                 report: Box::new(move |failing| {
-                    let failing = failing.map(|why| {
-                        format!("The audit trail does not reach {server}: {why}. It is kept here.")
+                    let failing = failing.map(|why| Notice::AuditNotSent {
+                        server: server.clone(),
+                        why,
                     });
                     board.pin(|facts| facts.audit_not_sent = failing);
                 }),

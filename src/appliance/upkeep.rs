@@ -13,7 +13,7 @@ use crate::{
     association::Admission,
     chain, config,
     spool::{Room, Spool, Watermarks, journal::Journal, retention, sweep},
-    status::FactsBoard,
+    status::{FactsBoard, NotReceiving},
 };
 
 /// How often free disk space is looked at.
@@ -80,12 +80,8 @@ impl Upkeep {
         self.facts.pin(|facts| {
             facts.disk_free_bytes = space.available;
             facts.disk_total_bytes = space.total;
-            facts.not_receiving = (room != Room::Enough).then(|| {
-                format!(
-                    "the disk is full ({} MB free); senders are asked to wait, nothing that still \
-                     has to be sent is deleted",
-                    space.available >> 20
-                )
+            facts.not_receiving = (room != Room::Enough).then_some(NotReceiving::DiskFull {
+                free_bytes: space.available,
             });
         });
         room

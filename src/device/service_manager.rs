@@ -72,7 +72,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::status::DestinationFacts;
+    use crate::status::{DestinationFacts, NotReceiving};
 
     #[test]
     fn the_line_says_what_is_wrong_before_what_is_right() {
@@ -88,10 +88,12 @@ mod tests {
             ..DestinationFacts::default()
         };
         facts.destinations.insert("pacs".to_owned(), failing);
-        facts.not_receiving = Some("the disk is full".to_owned());
-        assert_eq!(
-            line(&facts),
-            "not receiving: the disk is full; not delivering to pacs"
+        facts.not_receiving = Some(NotReceiving::DiskFull { free_bytes: 0 });
+        let line = line(&facts);
+        assert!(
+            line.starts_with("not receiving: the disk is full"),
+            "{line}"
         );
+        assert!(line.ends_with("; not delivering to pacs"), "{line}");
     }
 }

@@ -11,9 +11,11 @@ use axum::{
     routing::{get, post},
 };
 
+use jiff::Timestamp;
+
 use super::{
     clock,
-    facts::Facts,
+    facts::{CertificateFacts, Facts},
     frame::Frame,
     server::{PageError, Pages},
 };
@@ -94,6 +96,7 @@ fn groups(facts: &Facts, frame: &Frame) -> Vec<Group> {
         ("box-disk", disk(facts, frame)),
         ("box-network", network(reading, frame)),
         ("box-system", system(facts, frame)),
+        ("box-certificates", certificates(facts, frame)),
     ];
     let groups = groups.into_iter().filter(|(_, rows)| !rows.is_empty());
     groups.map(|(title, rows)| Group { title, rows }).collect()
@@ -214,7 +217,10 @@ fn system(facts: &Facts, frame: &Frame) -> Vec<(String, String)> {
         rows.put(frame.say("box-bundle"), Some(model));
     }
     for (name, version) in &reading.versions {
-        rows.put(name.clone(), Some(version.clone()));
+        let known = frame
+            .language
+            .tell_if_known(&format!("version-{name}"), &[]);
+        rows.put(known.unwrap_or_else(|| name.clone()), Some(version.clone()));
     }
     let uptime = reading.uptime_seconds.map(|seconds| {
         let seconds = Duration::try_from_secs_f64(seconds)
@@ -239,6 +245,31 @@ fn system(facts: &Facts, frame: &Frame) -> Vec<(String, String)> {
     };
     rows.put(frame.say("box-clock"), Some(frame.say(clock)));
     rows.0
+}
+
+/// What each is used for, whose name it bears, and until when it holds.
+fn certificates(facts: &Facts, frame: &Frame) -> Vec<(String, String)> {
+    let now = Timestamp::now();
+    let certificates = facts.certificates.iter();
+    let row = |certificate: &CertificateFacts| {
+        let until = frame.tell(
+            "box-certificate",
+            &[
+                ("name", certificate.name.as_str().into()),
+                ("day", clock::date(&certificate.expires).into()),
+            ],
+        );
+        let fingerprint = frame.tell(
+            "box-certificate-fingerprint",
+            &[("fingerprint", certificate.fingerprint.as_str().into())],
+        );
+        let notice = certificate.notice(now);
+        let notice = notice.map(|notice| notice.words(frame.language));
+        let words = [Some(until), notice, Some(fingerprint)];
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        (certificate.used_for.words(frame.language), words.join(". "))
+    };
+    certificates.map(row).collect()
 }
 
 fn percent(share: f64) -> String {
@@ -300,7 +331,7 @@ mod tests {
             disk_total_bytes: 64_000_000_000,
             disk_hours_left: Some(30.7),
             self_test: Some(SelfTestFacts {
-                at: jiff::Timestamp::UNIX_EPOCH,
+                at: Timestamp::UNIX_EPOCH,
                 passed: false,
                 words: "liver 10 ml of 1500 ml".to_owned(),
                 seconds: 12.3,

@@ -9,11 +9,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::callers::Callers;
+use super::{
+    callers::Callers,
+    notice::{CertificateUse, NotReceiving, Notice},
+};
 use crate::{
     device::Reading,
     dicom::Uid,
-    tls::{self, Certificate},
+    tls::{Certificate, Validity},
 };
 
 /// Which engine runs which model, as the page and `/api/status` name it.
@@ -45,15 +48,14 @@ pub struct DestinationFacts {
     pub last_success: Option<Timestamp>,
     /// Since when it has been failing, and the latest reason; `None` while it works.
     pub failing: Option<(Timestamp, String)>,
-    /// What it was offered and does not take, in words.
-    pub declines: BTreeSet<String>,
+    /// What it was offered and does not take, each once.
+    pub declines: Vec<Notice>,
 }
 
 /// A certificate that this box shows to others.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CertificateFacts {
-    /// What it is used for, to go after "the certificate".
-    pub used_for: String,
+    pub used_for: CertificateUse,
     pub name: String,
     pub fingerprint: String,
     pub starts: Timestamp,
@@ -62,9 +64,9 @@ pub struct CertificateFacts {
 
 impl CertificateFacts {
     #[must_use]
-    pub fn new(used_for: &str, certificate: &Certificate) -> Self {
+    pub fn new(used_for: CertificateUse, certificate: &Certificate) -> Self {
         Self {
-            used_for: used_for.to_owned(),
+            used_for,
             name: certificate.name(),
             fingerprint: certificate.fingerprint.to_string(),
             starts: certificate.starts,
@@ -74,8 +76,16 @@ impl CertificateFacts {
 
     /// What a person should know about its validity at `now`.
     #[must_use]
-    pub fn warning(&self, now: Timestamp) -> Option<String> {
-        tls::validity_warning(&self.used_for, self.starts, self.expires, now)
+    pub fn notice(&self, now: Timestamp) -> Option<Notice> {
+        let validity = Validity::at(now, self.starts, self.expires)?;
+        Some(Notice::Certificate {
+            used_for: self.used_for.clone(),
+            validity,
+            day: match validity {
+                Validity::ToCome => self.starts,
+                Validity::Over | Validity::Ending { .. } => self.expires,
+            },
+        })
     }
 }
 
@@ -96,11 +106,11 @@ pub struct SelfTestFacts {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Facts {
     /// Why instances cannot be received and kept; `None`: they can.
-    pub not_receiving: Option<String>,
+    pub not_receiving: Option<NotReceiving>,
     /// `Err`: why nothing can be segmented (receive and keep only).
     pub engine: Option<Result<EngineFacts, String>>,
     /// What happened at start-up that a person should know (a journal set aside, say).
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
     /// Slices encoded so far of series in work.
     pub slices_encoded: BTreeMap<Uid, u32>,
     pub destinations: BTreeMap<String, DestinationFacts>,
@@ -124,7 +134,7 @@ pub struct Facts {
     /// Certificates of ours in use, with what for in words.
     pub certificates: Vec<CertificateFacts>,
     /// Why the audit trail does not reach its server; `None`: it does, or there is none.
-    pub audit_not_sent: Option<String>,
+    pub audit_not_sent: Option<Notice>,
     /// Callers turned away, by reason.
     pub refused_callers: BTreeMap<String, u64>,
 }

@@ -112,6 +112,12 @@ impl Language {
         known.then(|| self.tell(key, variables))
     }
 
+    /// Whether this language itself has the message.
+    #[cfg(test)]
+    pub(in crate::status) fn knows(&self, key: &str) -> bool {
+        self.messages.has_message(key)
+    }
+
     fn format(&self, key: &str, variables: &FluentArgs<'_>) -> Option<String> {
         let pattern = self.messages.get_message(key)?.value()?;
         let mut errors = Vec::new();

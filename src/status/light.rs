@@ -4,7 +4,7 @@ use fluent_bundle::FluentValue;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{clock, facts::Facts, language::Language};
+use super::{clock, facts::Facts, language::Language, notice::NotReceiving};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,7 +28,7 @@ impl Light {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cause {
     NotReceiving {
-        reason: String,
+        reason: NotReceiving,
     },
     Loading,
     NotSegmenting {
@@ -82,7 +82,8 @@ impl Cause {
     pub(super) fn words(&self, language: &Language) -> String {
         match self {
             Self::NotReceiving { reason } => {
-                language.tell("light-not-receiving", &[("reason", (&**reason).into())])
+                let reason = reason.words(language);
+                language.tell("light-not-receiving", &[("reason", reason.into())])
             }
             Self::Loading => language.say("light-loading"),
             Self::NotSegmenting { reason } => {
@@ -167,8 +168,14 @@ mod tests {
         let not_segmenting = "Receiving, not segmenting: the golden check failed".to_owned();
         assert_eq!(words(&facts), (Light::Red, not_segmenting));
 
-        facts.not_receiving = Some("the disk is full".to_owned());
-        let not_receiving = "Not receiving: the disk is full".to_owned();
-        assert_eq!(words(&facts), (Light::Red, not_receiving));
+        facts.not_receiving = Some(NotReceiving::DiskFull {
+            free_bytes: 5 << 20,
+        });
+        let (light, headline) = words(&facts);
+        assert_eq!(light, Light::Red);
+        assert!(
+            headline.starts_with("Not receiving: the disk is full (5 MB free)"),
+            "{headline}"
+        );
     }
 }

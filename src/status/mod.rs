@@ -17,6 +17,7 @@
 //! | `/login`, `/logout`, `/password` | the pages by which users come and go |
 //! | `/box`, `/box/self-test` | the box itself; asks for a self-test |
 //! | `/destinations/{name}/test` | tries a destination out |
+//! | `/users` | who may log in |
 //! | `/log` | the last lines of the log |
 //! | `/support` | a bundle for whoever helps from afar |
 //! | `/metrics` | Prometheus text form |
@@ -39,6 +40,7 @@ mod light;
 mod log_page;
 pub mod logs;
 mod metrics;
+mod notice;
 mod page;
 mod series_findings;
 mod series_page;
@@ -58,6 +60,7 @@ pub use light::Light;
 pub use metrics::{
     MetricsHandle, expect_destination, install as install_metrics, names as metric_names,
 };
+pub use notice::{CertificateUse, NotReceiving, Notice};
 pub use series_slices::Viewed;
 pub use server::{Pages, serve};
 pub use snapshot::{SeriesView, Snapshot};

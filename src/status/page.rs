@@ -9,6 +9,7 @@ use super::{frame::Frame, light::Light, series_row::Row, snapshot::Snapshot};
 pub(super) struct StatusPage<'a> {
     frame: Frame,
     headline: String,
+    notices: Vec<String>,
     rows: Vec<Row<'a>>,
     snapshot: &'a Snapshot,
 }
@@ -16,7 +17,9 @@ pub(super) struct StatusPage<'a> {
 impl<'a> StatusPage<'a> {
     pub(super) fn new(frame: Frame, snapshot: &'a Snapshot) -> Self {
         let series = snapshot.series.iter();
+        let notices = snapshot.notices.iter();
         Self {
+            notices: notices.map(|notice| notice.words(frame.language)).collect(),
             headline: snapshot.cause.words(frame.language),
             rows: series
                 .map(|series| Row::new(series, frame.language))

@@ -70,41 +70,34 @@ impl Certificate {
             .chain(&self.names)
             .any(|own| own.eq_ignore_ascii_case(name))
     }
-
-    /// What a person should know about its validity at `now`; `used_for` is what it is used for, in
-    /// words. `None`: it is good for longer than [`WARN_AHEAD`].
-    pub fn warning(&self, used_for: &str, now: Timestamp) -> Option<String> {
-        validity_warning(used_for, self.starts, self.expires, now)
-    }
 }
 
-/// What a person should know at `now` about a certificate that is valid from `starts` to `expires`.
-pub fn validity_warning(
-    used_for: &str,
-    starts: Timestamp,
-    expires: Timestamp,
-    now: Timestamp,
-) -> Option<String> {
-    let day = expires.strftime("%Y-%m-%d");
-    if now >= expires {
-        return Some(format!(
-            "The certificate {used_for} expired on {day}: replace it and restart"
-        ));
+/// What is wrong with when a certificate is valid, or soon will be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Validity {
+    /// It has expired.
+    Over,
+    /// Its time has not come, or the clock is wrong.
+    ToCome,
+    /// It expires within [`WARN_AHEAD`], in so many whole days.
+    Ending { days: u64 },
+}
+
+impl Validity {
+    /// At `now`, of a certificate that is valid from `starts` to `expires`. `None`: it is good for
+    /// longer than [`WARN_AHEAD`].
+    #[must_use]
+    pub fn at(now: Timestamp, starts: Timestamp, expires: Timestamp) -> Option<Self> {
+        if now >= expires {
+            return Some(Self::Over);
+        }
+        if now < starts {
+            return Some(Self::ToCome);
+        }
+        let left = Duration::try_from(expires.duration_since(now)).unwrap_or_default();
+        let days = left.as_secs() / (24 * 3600);
+        (left <= WARN_AHEAD).then_some(Self::Ending { days })
     }
-    if now < starts {
-        let day = starts.strftime("%Y-%m-%d");
-        return Some(format!(
-            "The certificate {used_for} is not valid before {day}: check the clock, or replace it"
-        ));
-    }
-    let left = Duration::try_from(expires.duration_since(now)).unwrap_or_default();
-    if left > WARN_AHEAD {
-        return None;
-    }
-    let days = left.as_secs() / (24 * 3600);
-    Some(format!(
-        "The certificate {used_for} expires on {day}, in {days} days: have a new one issued"
-    ))
 }
 
 fn text(name: &GeneralName<'_>) -> Option<String> {

@@ -33,7 +33,7 @@ use std::{io, path::PathBuf};
 
 use rustls::RootCertStore;
 
-pub use certificate::{Certificate, Fingerprint, FingerprintError, WARN_AHEAD, validity_warning};
+pub use certificate::{Certificate, Fingerprint, FingerprintError, Validity, WARN_AHEAD};
 pub use client::{Client, PeerRule, client_config, server_name};
 pub use identity::Identity;
 pub use problem::Problem;

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned};
 
 use super::{
-    ClientCertificates, Fingerprint, Identity, PeerRule, Problem, TlsError, authorities,
+    ClientCertificates, Fingerprint, Identity, PeerRule, Problem, TlsError, Validity, authorities,
     client_config, self_signed, server_config, server_name,
     testing::{Authority, Life},
 };
@@ -192,12 +192,12 @@ fn expiry_is_warned_of_thirty_days_ahead() {
     let identity = Identity::load(&certificate, &key.as_path().into()).unwrap();
     let warning = |hours_before: i64| {
         let now = identity.expires() - SignedDuration::from_hours(hours_before);
-        identity.certificate().warning("of the listener", now)
+        Validity::at(now, identity.certificate().starts, identity.expires())
     };
     assert_eq!(warning(31 * 24), None);
-    assert!(warning(29 * 24 + 1).unwrap().contains("in 29 days"));
-    assert!(warning(-1).unwrap().contains("expired on"));
-    assert!(warning(3 * 365 * 24).unwrap().contains("not valid before"));
+    assert_eq!(warning(29 * 24 + 1), Some(Validity::Ending { days: 29 }));
+    assert_eq!(warning(-1), Some(Validity::Over));
+    assert_eq!(warning(3 * 365 * 24), Some(Validity::ToCome));
 }
 
 #[test]

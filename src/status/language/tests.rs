@@ -69,6 +69,46 @@ fn every_message_that_a_template_names_exists() {
     assert!(named > 10, "templates name messages");
 }
 
+/// Every Rust file below `directory`.
+fn sources(directory: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !path.ends_with("tests.rs")
+        {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_message_that_the_code_names_exists() {
+    let status = concat!(env!("CARGO_MANIFEST_DIR"), "/src/status");
+    let mut files = Vec::new();
+    sources(status.as_ref(), &mut files);
+    let mut named = 0;
+    for path in files {
+        let source = std::fs::read_to_string(&path).unwrap();
+        for call in [".say(", ".tell("] {
+            for rest in source.split(call).skip(1) {
+                let Some(rest) = rest.trim_start().strip_prefix('"') else {
+                    continue;
+                };
+                let (key, _) = rest.split_once('"').unwrap();
+                assert!(
+                    Language::english().messages.has_message(key),
+                    "{key} in {}",
+                    path.display()
+                );
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 50, "the code names messages");
+}
+
 #[test]
 fn a_browser_gets_the_first_language_it_asks_for_that_there_is() {
     let cases = [

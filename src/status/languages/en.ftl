@@ -29,7 +29,7 @@ light-not-delivering = { $what }, since { $since }; { $waiting ->
     }, none lost
 advice-ready = Receiving, segmenting and sending. Nothing to do.
 advice-loading = Series are received and kept; they are segmented as soon as the model has passed its check.
-advice-not-receiving = Scanners keep their series and try again. Call the biomedical engineer: the box needs space on its disk.
+advice-not-receiving = Scanners are asked to wait, keep their series and try again; nothing that still has to be sent is deleted. Call the biomedical engineer: the box needs space on its disk.
 advice-not-segmenting = Series are received and kept, none is lost. Call the biomedical engineer: the model or the accelerator needs service.
 advice-not-delivering = Nothing is lost and results are sent by themselves once it answers. Ask the PACS team whether it is running and reachable.
 
@@ -57,6 +57,8 @@ state-ignored = Ignored
 state-refused = Refused
 state-failed = Failed
 step-received = Received { $n }
+step-received-of = Received { $n }/{ $of }
+step-received-announced = Received { $n }, { $of } announced
 step-segmented = Segmented { $n }/{ $of }
 step-not-sent = Not sent yet
 step-sending = Sent { $n }/{ $of }
@@ -79,6 +81,36 @@ set-apart-explained = These objects were received and are kept, but could not be
 column-instance = Instance
 column-why = Why
 
+### What a person should know
+
+notice-journal-rebuilt = The journal was damaged ({ $why }). It is kept as { $kept-as } and was rebuilt.
+notice-journal-unusable = The journal is not usable ({ $why }). Work waits.
+notice-instances-missing = { $n ->
+        [one] 1 instance that was kept is not on the disk any more.
+       *[other] { $n } instances that were kept are not on the disk any more.
+    }
+notice-model-choice-unreadable = The choice of model cannot be read ({ $why }).
+notice-model-replaced = The model { $model } cannot be used ({ $why }); another one runs in its place.
+notice-engine-replaced = The engine { $engine } cannot be used ({ $why }); tract runs in its place.
+notice-audit-not-sent = The audit trail does not reach { $server }: { $why }. It is kept here.
+notice-declined = { $destination } takes no { $class }: { $why }
+notice-certificate-expired = The certificate { $use } expired on { $day }: replace it and restart
+notice-certificate-to-come = The certificate { $use } is not valid before { $day }: check the clock, or replace it
+notice-certificate-ending = The certificate { $use } expires on { $day }, in { $days ->
+        [one] 1 day
+       *[other] { $days } days
+    }: have a new one issued
+notice-sends-in-pieces = { $caller } sends its series in pieces: results wait for the quiet period
+notice-contradicts = { $caller } sent { $n ->
+        [one] 1 instance that contradicts
+       *[other] { $n } instances that contradict
+    } earlier ones or themselves
+certificate-of-page = of this page
+certificate-of-listener = of the DICOM listener
+certificate-of-destination = shown to destination { $name }
+certificate-of-syslog = shown to the syslog server
+not-receiving-disk-full = the disk is full ({ $free } MB free)
+
 ### A series
 
 series-of = Series from { $scanner }
@@ -89,8 +121,12 @@ moment-last = Last slice: { $n } instances received
 moment-latest = Latest slice: { $n } instances so far
 moment-complete = Complete; queued for the engine
 moment-result = Result made
-moment-delivered = Stored by { $destination }
-moment-next-attempt = Next attempt to reach { $destination }
+moment-delivered = { $object } stored by { $destination }
+moment-next-attempt = { $object }: next attempt to reach { $destination }
+object-seg = Segmentation
+object-report = Report
+object-preview = Picture
+column-object = Object
 pictures = Pictures
 slice-of = Slice { $slice } of { $slices }, from the feet on
 slice-label = Slice
@@ -236,6 +272,7 @@ objects-waiting = { $n ->
        *[other] { $n } objects wait
     }
 callers = Callers
+callers-in-pieces = These send series in pieces, as was learned, so their results wait for the quiet period: { $callers }
 no-caller = Nobody has called since the start.
 column-last-seen = Last seen
 column-implementation = Implementation
@@ -326,13 +363,19 @@ box-system = System
 box-model = Board
 box-engine = Engine
 box-bundle = Model
+version-kernel = Kernel
+version-system = Operating system
 box-uptime = Switched on for
 box-uptime-words = { $days ->
-        [one] 1 day
-       *[other] { $days } days
-    } { $hours } h { $minutes } min
+        [0] { $hours } h { $minutes } min
+        [one] 1 day { $hours } h { $minutes } min
+       *[other] { $days } days { $hours } h { $minutes } min
+    }
 box-clock = Clock
 box-clock-not-synchronised = not synchronised
+box-certificates = Certificates
+box-certificate = { $name }, valid until { $day }
+box-certificate-fingerprint = SHA-256 { $fingerprint }
 box-support = Support bundle (no patient data)
 
 ### A destination tried out
@@ -346,4 +389,21 @@ log-level = Level
 log-text = Text
 log-show = Show
 log-line = Line
+column-moment = Time
 log-nothing = No such line.
+
+### Users
+
+users = Users
+users-role = Role
+users-last-login = Last login
+users-remarks = Remarks
+users-no-login = not since the start
+users-locked = locked out after failed logins, for { $minutes } min more
+users-one-time = has not replaced the one-time password yet
+users-not-asked = This page is for this box alone, so it asks nobody to log in.
+users-explained = Users are added on the box itself. The password that the command prints is to be replaced at the first login; the change is in force at once.
+users-roles = A viewer sees the pages. A technician also sends and segments again, tests, and downloads segmentations, which name their patient. An administrator also reads the log, takes support bundles and sees this page.
+role-viewer = Viewer
+role-technician = Technician
+role-administrator = Administrator

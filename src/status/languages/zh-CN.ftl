@@ -26,7 +26,7 @@ light-not-segmenting = 正在接收，无法分割：{ $reason }
 light-not-delivering = { $what }，自 { $since } 起；{ $waiting } 个结果等待发送，无丢失
 advice-ready = 接收、分割和发送均正常。无需操作。
 advice-loading = 序列已接收并保存；模型通过检查后立即开始分割。
-advice-not-receiving = 扫描仪会保留序列并重试。请联系设备工程师：设备磁盘空间不足。
+advice-not-receiving = 已请扫描仪等待，它们会保留序列并重试；尚待发送的内容不会被删除。请联系设备工程师：设备磁盘空间不足。
 advice-not-segmenting = 序列已接收并保存，没有丢失。请联系设备工程师：模型或加速器需要维护。
 advice-not-delivering = 没有丢失任何结果；对方恢复应答后会自动发送。请询问 PACS 管理员其是否正在运行且可以连接。
 
@@ -54,6 +54,8 @@ state-ignored = 已忽略
 state-refused = 已拒绝
 state-failed = 失败
 step-received = 已接收 { $n }
+step-received-of = 已接收 { $n }/{ $of }
+step-received-announced = 已接收 { $n }，设备声明 { $of }
 step-segmented = 已分割 { $n }/{ $of }
 step-not-sent = 尚未发送
 step-sending = 已发送 { $n }/{ $of }
@@ -75,6 +77,33 @@ set-apart-explained = 这些对象已接收并保存，但无法读取。如果�
 column-instance = 对象
 column-why = 原因
 
+### 应当知晓的情况
+
+notice-journal-rebuilt = 日志库已损坏（{ $why }）。原文件保留为 { $kept-as }，已重建。
+notice-journal-unusable = 日志库无法使用（{ $why }）。工作暂停等待。
+notice-instances-missing = { $n ->
+       *[other] 已保存的 { $n } 个实例在磁盘上已不存在。
+    }
+notice-model-choice-unreadable = 无法读取所选的模型（{ $why }）。
+notice-model-replaced = 模型 { $model } 无法使用（{ $why }）；现由另一个模型代替运行。
+notice-engine-replaced = 引擎 { $engine } 无法使用（{ $why }）；现由 tract 代替运行。
+notice-audit-not-sent = 审计记录无法送达 { $server }：{ $why }。记录保留在本机。
+notice-declined = { $destination } 不接收 { $class }：{ $why }
+notice-certificate-expired = { $use }的证书已于 { $day } 过期：请更换并重新启动
+notice-certificate-to-come = { $use }的证书在 { $day } 之前无效：请检查时钟，或更换证书
+notice-certificate-ending = { $use }的证书将于 { $day } 过期，还剩 { $days ->
+       *[other] { $days } 天
+    }：请申请新证书
+notice-sends-in-pieces = { $caller } 分多次发送序列：结果需等待静默期
+notice-contradicts = { $caller } 发送了 { $n ->
+       *[other] { $n } 个
+    }与先前实例或自身相矛盾的实例
+certificate-of-page = 本页面
+certificate-of-listener = DICOM 接收端口
+certificate-of-destination = 向目的地 { $name } 出示
+certificate-of-syslog = 向 syslog 服务器出示
+not-receiving-disk-full = 磁盘已满（剩余 { $free } MB）
+
 ### 序列
 
 series-of = 来自 { $scanner } 的序列
@@ -85,8 +114,12 @@ moment-last = 最后一层：共收到 { $n } 个对象
 moment-latest = 最近一层：目前 { $n } 个对象
 moment-complete = 接收完整；等待引擎
 moment-result = 结果已生成
-moment-delivered = 已由 { $destination } 存储
-moment-next-attempt = 下一次尝试连接 { $destination }
+moment-delivered = { $object }已由 { $destination } 存储
+moment-next-attempt = { $object }：下一次尝试连接 { $destination }
+object-seg = 分割结果
+object-report = 报告
+object-preview = 图片
+column-object = 对象
 pictures = 图像
 slice-of = 第 { $slice } 层，共 { $slices } 层，自足侧起
 slice-label = 层
@@ -228,6 +261,7 @@ objects-waiting = { $n ->
        *[other] { $n } 个对象等待中
     }
 callers = 发送方
+callers-in-pieces = 已知以下发送方分多次发送序列，其结果需等待静默期：{ $callers }
 no-caller = 启动以来没有发送方连接。
 column-last-seen = 最近连接
 column-implementation = 实现
@@ -309,12 +343,18 @@ box-system = 系统
 box-model = 主板
 box-engine = 引擎
 box-bundle = 模型
+version-kernel = 内核
+version-system = 操作系统
 box-uptime = 已运行
 box-uptime-words = { $days ->
-       *[other] { $days } 天
-    } { $hours } 小时 { $minutes } 分钟
+        [0] { $hours } 小时 { $minutes } 分钟
+       *[other] { $days } 天 { $hours } 小时 { $minutes } 分钟
+    }
 box-clock = 时钟
 box-clock-not-synchronised = 未同步
+box-certificates = 证书
+box-certificate = { $name }，有效期至 { $day }
+box-certificate-fingerprint = SHA-256 { $fingerprint }
 box-support = 支持包（不含患者数据）
 
 ### A destination tried out
@@ -328,4 +368,21 @@ log-level = 级别
 log-text = 文本
 log-show = 显示
 log-line = 内容
+column-moment = 时间
 log-nothing = 没有这样的记录。
+
+### 用户
+
+users = 用户
+users-role = 角色
+users-last-login = 最近登录
+users-remarks = 备注
+users-no-login = 启动以来未登录
+users-locked = 登录失败次数过多，已锁定，剩余 { $minutes } 分钟
+users-one-time = 尚未更换一次性密码
+users-not-asked = 本页面仅供本设备使用，无需登录。
+users-explained = 用户须在设备本机上添加。命令输出的密码须在首次登录时更换；更改立即生效。
+users-roles = 查看者可查看页面。技师还可重新发送和重新分割、进行测试，以及下载含患者信息的分割结果。管理员还可查看日志、获取支持包以及查看本页面。
+role-viewer = 查看者
+role-technician = 技师
+role-administrator = 管理员
