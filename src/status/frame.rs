@@ -32,7 +32,8 @@ pub(super) struct Section {
     pub current: bool,
 }
 
-/// The navigation: where each link leads, its label, and the paths below it beside its own.
+/// The navigation: where each link leads, its label, and the paths below it beside its own. Who may
+/// not go there does not see it.
 const SECTIONS: [(&str, &str, &str); 4] = [
     ("/", "nav-series", "/series"),
     ("/destinations", "nav-destinations", "/destinations"),
@@ -52,6 +53,7 @@ impl Frame {
     pub(super) fn sections(&self) -> Vec<Section> {
         let sections = SECTIONS.iter();
         sections
+            .filter(|(path, ..)| self.viewer.may_see(path))
             .map(|&(path, key, below)| Section {
                 path,
                 key,

@@ -70,10 +70,13 @@ fn a_user_sees_the_patient_where_it_is_allowed_and_nobody_else_does() {
         browser.log_in("anna", PASSWORD);
         let page = wait_for("the result to be there", || {
             let page = browser.get(&path);
-            page.body.contains("seg.dcm").then_some(page)
+            page.body.contains("result.json").then_some(page)
         });
         let named = page.body.contains("Doe, Jane") && page.body.contains("MRN-4711");
         assert_eq!(named, shown, "{setting:?}: {}", page.body);
+        // The segmentation names its patient, whatever the page does.
+        assert!(!page.body.contains("seg.dcm"), "{}", page.body);
+        assert_eq!(browser.get(&format!("{path}/seg.dcm")).status, 403);
         assert!(
             !browser.get("/").body.contains("Doe"),
             "the list names nobody"

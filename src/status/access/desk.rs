@@ -1,6 +1,7 @@
 //! Where a person is recognised: by cookie, by name and password, or by not needing either.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,12 +9,13 @@ use std::{
 };
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use rustls::ServerConfig;
+use jiff::Timestamp;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
     directory::Directory,
     password::{HashedPassword, Password, PasswordError},
+    people::Person,
     record::{self, Happened},
     session::{Activity, Sessions},
     throttle::{Consequence, Throttle, Wait},
@@ -53,6 +55,8 @@ pub(super) enum Transport {
 pub(super) struct Login {
     pub directory: Arc<Directory>,
     pub sessions: Mutex<Sessions>,
+    /// Since the start.
+    last_logins: Mutex<HashMap<UserName, Timestamp>>,
     show_patient: bool,
     /// What a password of nobody is compared with.
     nobody: HashedPassword,
@@ -115,7 +119,7 @@ pub(super) enum Denied {
 impl Access {
     /// Reads users, certificate and token as configured; with the TLS that the page is served by.
     /// Takes some tens of milliseconds.
-    pub fn open(config: &Config) -> Result<(Self, Option<Arc<ServerConfig>>), AccessError> {
+    pub fn open(config: &Config) -> Result<(Self, Option<tls::Server>), AccessError> {
         let status = &config.status;
         let login = status.needs_login().then(|| Login::open(config));
         let tls = status.needs_tls().then(|| page_tls(config)).transpose()?;
@@ -248,11 +252,29 @@ impl Access {
     /// Opens a session for who was authenticated; the cookie to set.
     pub(super) fn admit(&self, user: &User) -> Option<HeaderValue> {
         let login = self.login.as_ref()?;
+        login
+            .last_logins()
+            .insert(user.name.clone(), Timestamp::now());
         let password = Digest::of(user.password.as_str());
         let mut sessions = login.sessions();
         let value = sessions.open(user.name.clone(), password, Instant::now());
         drop(sessions);
         self.set_cookie(self.session_cookie(), value.as_str())
+    }
+
+    /// Everybody who may log in, as in the users file; `None`: nobody has to.
+    pub(super) async fn people(&self, now: Instant) -> Option<Vec<Person>> {
+        let login = self.login.as_ref()?;
+        let users = login.directory.users().await;
+        let (last_logins, throttle) = (login.last_logins(), self.throttle());
+        let person = |user: &User| Person {
+            name: user.name.to_string(),
+            role: user.role,
+            must_change: user.must_change,
+            last_login: last_logins.get(&user.name).copied(),
+            locked_for: throttle.locked_for(user.name.as_str(), now),
+        };
+        Some(users.iter().map(person).collect())
     }
 
     /// Ends the session of this request; the cookie that takes the old one away.
@@ -333,6 +355,7 @@ impl Login {
         Ok(Self {
             directory: Arc::new(directory),
             sessions: Mutex::new(Sessions::new(status.idle_logout, status.longest_login)),
+            last_logins: Mutex::default(),
             show_patient: status.show_patient,
             nobody: HashedPassword::of_nobody().map_err(AccessError::Hashing)?,
             looking: Semaphore::new(LOOKING),
@@ -342,6 +365,11 @@ impl Login {
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_logins(&self) -> MutexGuard<'_, HashMap<UserName, Timestamp>> {
+        let last = self.last_logins.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the same time whether there is such a user or not.
@@ -374,14 +402,18 @@ impl Login {
     }
 }
 
-fn page_tls(config: &Config) -> Result<Arc<ServerConfig>, AccessError> {
+fn page_tls(config: &Config) -> Result<tls::Server, AccessError> {
     let failed = |source| AccessError::Certificate {
         address: config.status.address,
         source,
     };
     let (certificate, key) = config.page_identity();
     let identity = Identity::load(&certificate, &key).map_err(failed)?;
-    tls::server_config(&identity, None, ClientCertificates::Off).map_err(failed)
+    let config = tls::server_config(&identity, None, ClientCertificates::Off).map_err(failed)?;
+    Ok(tls::Server {
+        config,
+        certificate: identity.certificate().clone(),
+    })
 }
 
 fn monitoring_token(config: &Config) -> Result<Option<Digest>, AccessError> {

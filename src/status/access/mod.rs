@@ -22,6 +22,7 @@ mod login;
 mod origin;
 pub mod password;
 mod patient;
+mod people;
 pub mod permission;
 mod record;
 pub mod session;
@@ -32,7 +33,17 @@ mod viewer;
 
 pub use desk::{Access, AccessError};
 pub(super) use gate::gate;
-pub(super) use login::routes;
 pub use patient::Patient;
 pub use permission::Role;
 pub use viewer::Viewer;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::Pages;
+
+/// The pages of this part.
+pub(super) fn routes() -> Router<Arc<Pages>> {
+    login::routes().merge(people::routes())
+}

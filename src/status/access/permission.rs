@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// Sees the page.
     Viewer,
-    /// Sends and segments again, tests destinations and the box.
+    /// Sends and segments again, tests destinations and the box, takes segmentations, which name
+    /// their patient.
     Technician,
     /// Reads logs, takes support bundles, manages users.
     Administrator,
@@ -89,7 +90,7 @@ pub const ROUTES: &[(Verb, &str, Needs)] = &[
     (Verb::Get, "/api/events", VIEWER),
     (Verb::Get, "/", VIEWER),
     (Verb::Get, "/series/{id}", VIEWER),
-    (Verb::Get, "/series/{id}/seg.dcm", VIEWER),
+    (Verb::Get, "/series/{id}/seg.dcm", TECHNICIAN),
     (Verb::Get, "/series/{id}/result.json", VIEWER),
     (Verb::Get, "/series/{id}/preview.png", VIEWER),
     (Verb::Get, "/series/{id}/slices/{file}", VIEWER),
@@ -101,6 +102,7 @@ pub const ROUTES: &[(Verb, &str, Needs)] = &[
     (Verb::Post, "/box/self-test", TECHNICIAN),
     (Verb::Get, "/log", ADMINISTRATOR),
     (Verb::Get, "/support", ADMINISTRATOR),
+    (Verb::Get, "/users", ADMINISTRATOR),
 ];
 
 /// What calling `path`, a pattern of the router, asks for; `None`: it is not in the table.

@@ -114,6 +114,12 @@ impl Throttle {
         }
     }
 
+    /// For how long the door is shut to this name; `None`: it is open, if perhaps slow.
+    pub fn locked_for(&self, name: &str, now: Instant) -> Option<Duration> {
+        let wait = self.names.wait(name, now);
+        wait.filter(|wait| wait.locked).map(|wait| wait.left)
+    }
+
     /// Whether this address must wait, whatever name it brings.
     pub fn address_waits(&self, address: IpAddr, now: Instant) -> Option<Wait> {
         self.addresses.wait(&host(address), now)

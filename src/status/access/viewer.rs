@@ -2,9 +2,16 @@
 
 use std::{convert::Infallible, net::IpAddr};
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{Method, request::Parts},
+};
 
-use super::{permission::Role, token::Token, users::UserName};
+use super::{
+    permission::{Needs, Role, needs},
+    token::Token,
+    users::UserName,
+};
 use crate::audit::Actor;
 
 /// Put into each request by the gate. A form that acts must carry [`Self::csrf`] as its field
@@ -60,6 +67,15 @@ impl Viewer {
     #[must_use]
     pub fn is_administrator(&self) -> bool {
         self.role >= Some(Role::Administrator)
+    }
+
+    /// Whether the page at `path`, a pattern of the router, is shown to this viewer.
+    #[must_use]
+    pub fn may_see(&self, path: &str) -> bool {
+        match needs(&Method::GET, path) {
+            Some(Needs::Role(least)) => self.role >= Some(least),
+            _ => true,
+        }
     }
 
     /// Whether there is anything to navigate to: not before a login.
