@@ -66,6 +66,15 @@ async fn show(Query(filter): Query<Filter>, frame: Frame) -> Result<Html<String>
     Ok(Html(page.render()?))
 }
 
+/// What calls for somebody stands out.
+fn mark(line: &Line) -> &'static str {
+    match line.level {
+        Level::ERROR => "bad",
+        Level::WARN => "warn",
+        _ => "",
+    }
+}
+
 fn word(level: Level) -> String {
     level.as_str().to_lowercase()
 }

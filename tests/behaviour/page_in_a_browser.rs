@@ -76,25 +76,47 @@ fn every_state_explains_itself() {
     assert!(browser.wait().success(), "the scenario failed");
 }
 
+#[test]
+fn the_longest_list_is_light() {
+    let state = TempDir::new().unwrap();
+    let (journal, _) = Journal::open(&state.path().join("journal.db")).unwrap();
+    let why = Some(("3 slices; a volume needs at least 4", Remedy::Resend));
+    for number in 0..60 {
+        let series = new_series(&journal, number, Timestamp::now());
+        let ignored = journal.advance(&series, SeriesState::Ignored, why, Timestamp::now());
+        assert_eq!(ignored.unwrap().state, SeriesState::Ignored);
+    }
+    drop(journal);
+    let hepar = Hepar::setup().keeping_state_in(state.path()).start();
+    let mut browser = scenario("weight.mjs", &hepar);
+    wait_for_turn(&mut browser, "painted");
+    assert!(browser.wait().success(), "the scenario failed");
+}
+
+/// A series of which 214 slices have come.
+fn new_series(journal: &Journal, number: u32, now: Timestamp) -> Uid {
+    let series = NewSeries {
+        series: Uid::parse(&format!("1.2.3.{number}")).unwrap(),
+        study: Uid::parse("1.2.3").unwrap(),
+        calling_ae: AeTitle::parse("CT1").unwrap(),
+        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        description: Some("ABDOMEN PORTALVENOUS 3.0".to_owned()),
+        modality: "CT".to_owned(),
+        accession_number: Some("A0000123".to_owned()),
+    };
+    let record = journal.open_series(&series, now).unwrap();
+    journal
+        .note_received(&record.series, 214, Some(214), now)
+        .unwrap();
+    record.series
+}
+
 /// A journal with a series in each state that a box without an engine leaves alone.
 fn every_lasting_state(state_dir: &Path) {
     use SeriesState::{Delivered, Failed, Ignored, Queued, Receiving, Refused, Segmenting};
     let (journal, _) = Journal::open(&state_dir.join("journal.db")).unwrap();
     let now = Timestamp::now();
-    let new = |number: u32| {
-        let series = NewSeries {
-            series: Uid::parse(&format!("1.2.3.{number}")).unwrap(),
-            study: Uid::parse("1.2.3").unwrap(),
-            calling_ae: AeTitle::parse("CT1").unwrap(),
-            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            description: Some("ABDOMEN PORTALVENOUS 3.0".to_owned()),
-            modality: "CT".to_owned(),
-            accession_number: Some("A0000123".to_owned()),
-        };
-        let record = journal.open_series(&series, now).unwrap();
-        journal.note_received(&record.series, 214, now).unwrap();
-        record.series
-    };
+    let new = |number: u32| new_series(&journal, number, now);
     let to = |series: &Uid, states: &[SeriesState]| {
         for state in states {
             journal.advance(series, *state, None, now).unwrap();

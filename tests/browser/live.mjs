@@ -88,6 +88,13 @@ await page.getByRole("link", { name: "English" }).click();
 await page.getByRole("heading", { name: "Destinations and callers" }).waitFor();
 assert.match(await page.locator("#callers").textContent(), /CT1.*presentation contexts accepted/s);
 await sound(page, "destinations");
+
+// The box tests itself and shows its log; who may log in is said where somebody has to.
+for (const [path, heading] of [["/box", "Box"], ["/log", "Log"], ["/users", "Users"]]) {
+  await page.goto(base + path);
+  await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+  await sound(page, path.slice(1));
+}
 silent(page);
 
 // In a frame of another page it does not show.

@@ -136,12 +136,7 @@ fn the_first_page_asks_as_little_of_a_long_journal_as_of_a_short_one() {
             let mut object = seg(1);
             object.sop_instance = uid(&format!("2.25.{number}"));
             journal
-                .record_result(
-                    &series,
-                    &result(),
-                    &[to_each(object, &["pacs"])],
-                    at(3),
-                )
+                .record_result(&series, &result(), &[to_each(object, &["pacs"])], at(3))
                 .unwrap();
             let mut unreadable = instance(&format!("{name}.1"), None);
             unreadable.state = InstanceState::Quarantined {
