@@ -17,8 +17,8 @@ from .network import HEADS, Widths
 from .sources import Mixture
 
 SELECTION = (
-    "Validation patients were looked at for the learning curve and to choose the length of the run "
-    "and the mixture; no weight was trained on them."
+    "Validation patients were looked at for the learning curve and to choose the length of the run, "
+    "the mixture and the checkpoints; no weight was trained on them."
 )
 
 
@@ -37,10 +37,13 @@ def main() -> None:
         mixture = Mixture(strength=arguments.strength)
         fit(train, validation, arguments.scratch, plan, mixture, Widths(), arguments.head)
     patients = (len({one.patient for one in train}), len({one.patient for one in validation}))
-    origin = Origin(arguments.version, arguments.seed, patients, SELECTION, not arguments.float)
+    checkpoints = [arguments.scratch / "last.pt", *arguments.earlier]
+    origin = Origin(
+        arguments.version, arguments.seed, patients, SELECTION, not arguments.float, len(checkpoints)
+    )
     log = arguments.scratch / "training-log.jsonl"
     results = build(
-        load_average(arguments.scratch / "last.pt"), arguments.out, log, train, validation, origin
+        load_average(*checkpoints), arguments.out, log, train, validation, origin
     )
     logging.info(json.dumps(results, indent=2))
 
@@ -60,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", default="1.0.0", help="the bundle's version")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--float", action="store_true", help="keep weights and activations in float")
+    parser.add_argument(
+        "--earlier", type=Path, nargs="+", default=[], help="copies of the checkpoint, to be averaged with the last"
+    )
     parser.add_argument("--export-only", action="store_true", help="build from the scratch folder as it is")
     return parser
 

@@ -87,6 +87,7 @@ class Origin:
     patients: tuple[int, int]
     selection: str
     quantised: bool = True
+    checkpoints: int = 1
 
 
 def build(

@@ -175,11 +175,19 @@ def _resume(path: Path, model: Model, optimiser: torch.optim.Optimizer, average:
     return int(state["step"])
 
 
-def load_average(path: Path) -> Model:
-    """The averaged weights of a checkpoint, ready to export."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model = Model(Widths(**state["widths"]), state["head"])
-    model.load_state_dict(state["average"])
+def load_average(*paths: Path) -> Model:
+    """The averaged weights of a checkpoint, ready to export; of several of one run, their mean.
+
+    The mean of points along one run lies nearer to the middle of the valley they surround than any of
+    them (Izmailov et al., UAI 2018, arXiv:1803.05407). Batch statistics are averaged like weights.
+    """
+    states = [torch.load(path, map_location="cpu", weights_only=True) for path in paths]
+    model = Model(Widths(**states[0]["widths"]), states[0]["head"])
+    averages = [state["average"] for state in states]
+    model.load_state_dict({
+        name: torch.stack([one[name] for one in averages]).mean(0) if value.is_floating_point() else value
+        for name, value in averages[0].items()
+    })
     return model.eval()
 
 
