@@ -5,13 +5,29 @@
 //! aligns frames is right for 512×512 and silently wrong for 511×513: same voxel counts, another
 //! mask, and no validator says so.
 
+/// Voxels looked at together. Most of an abdomen is in no segment, and its bits are zero already: one
+/// glance at a block that has nothing to set costs a tenth of packing it.
+const BLOCK: usize = 64;
+
 /// Sets, in zeroed `bits`, the bit of every voxel of the frame that carries `value`. The frame's
 /// first voxel lies `first_bit` bits into `bits`, which must hold the whole frame.
 pub(super) fn pack_frame(frame: &[u8], value: u8, bits: &mut [u8], first_bit: usize) {
     let shift = first_bit % 8;
-    let bits = &mut bits[first_bit / 8..];
-    let (eights, rest) = frame.as_chunks::<8>();
+    for (number, block) in frame.chunks(BLOCK).enumerate() {
+        // Without a branch for each voxel, so that the compiler compares many at once.
+        let hit = block
+            .iter()
+            .fold(0, |hit, voxel| hit | u8::from(*voxel == value));
+        if hit != 0 {
+            let first_byte = first_bit / 8 + number * (BLOCK / 8);
+            pack_block(block, value, &mut bits[first_byte..], shift);
+        }
+    }
+}
 
+/// The first voxel's bit lies `shift` bits into the first of `bits`.
+fn pack_block(block: &[u8], value: u8, bits: &mut [u8], shift: usize) {
+    let (eights, rest) = block.as_chunks::<8>();
     if shift == 0 {
         for (byte, eight) in bits.iter_mut().zip(eights) {
             *byte = equal_bits(*eight, value);
