@@ -47,12 +47,14 @@ versions, flops = peers["versions"], peers["flops"]
 tract, bare = ours("engine", "tract, encoder"), ours("engine", "bare tract, encoder")
 ort = ours("engine", "onnxruntime, encoder")
 direct = peers["engine/onnxruntime/encoder"]
+rten = peers.get("engine/rten/encoder")
 write(
     "engine",
     ["encoder, one slice, one thread", "ours, ms", "the library called directly, ms", "directly / ours"],
     [
         ["tract, f32", ms(tract), ms(bare), ratio(tract, bare)],
         [f"ONNX Runtime {versions['onnxruntime']}, int8", ms(ort), ms(direct), ratio(ort, direct)],
+        *([["rten", "", ms(rten), ""]] if rten else []),
         [
             f"limit of f32: {ENCODER_FLOP / 1e9:.2f} GFLOP at the {flops / 1e9:.0f} GFLOP/s of OpenBLAS' matrix product",
             "",

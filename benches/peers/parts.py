@@ -1,11 +1,13 @@
-"""What others take for parts of the work, on one core: parts.py BUNDLE SERIES OUT.json.
+"""What others take for parts of the work, on one core: parts.py BUNDLE SERIES OUT.json [RTEN_PEER].
 
 SERIES is a folder made by benches/compare: series/ with the slices and labels.npy, and one folder a
-transfer syntax with some of the slices. Writes {name: seconds}.
+transfer syntax with some of the slices. RTEN_PEER is the program that the folder rten here builds. Writes
+{name: seconds}.
 """
 
 import json
 import os
+import subprocess
 import sys
 import time
 from io import BytesIO
@@ -118,8 +120,17 @@ def segmentation(folder):
     }
 
 
-def main(bundle, inputs, out):
+def rten(program, bundle):
+    """The program in the folder rten beside this file, one thread."""
+    environment = os.environ | {"RTEN_NUM_THREADS": "1"}
+    done = subprocess.run([program, bundle], env=environment, check=True, capture_output=True)
+    return json.loads(done.stdout)
+
+
+def main(bundle, inputs, out, *others):
     figures = engine(bundle) | segmentation(inputs / "series")
+    for program in others:
+        figures |= rten(program, bundle)
     for syntax in SYNTAXES:
         figures[f"decode/pydicom/{syntax}"] = decode(inputs / syntax)
     figures["flops"] = peak()

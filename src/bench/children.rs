@@ -1,6 +1,7 @@
 //! Programs that run while they are measured, and `hepar serve` as one of them.
 
 use std::{
+    fmt::Display,
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -33,6 +34,20 @@ impl Running {
         Ok(1024 * kib.with_context(|| format!("no {key} in /proc"))?)
     }
 }
+
+/// What all threads of a process have computed so far, in their own name and in the kernel.
+/// `process` is its number, or `self`.
+pub fn processor_time(process: impl Display) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The second field is the program's name, in parentheses, and may hold spaces (proc(5)).
+    let (_, fields) = stat.rsplit_once(')').context("no name in /proc")?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(ticks * 1000 / TICKS))
+}
+
+/// A second, as Linux counts processor time for programs (`USER_HZ`).
+const TICKS: u64 = 100;
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -131,6 +146,11 @@ impl Hepar {
     /// Memory in use now.
     pub fn resident(&self) -> Result<u64> {
         self.running.memory("VmRSS:")
+    }
+
+    /// What it has computed since it began.
+    pub fn processor_time(&self) -> Result<Duration> {
+        processor_time(self.running.0.id())
     }
 
     /// The most memory that was ever in use.

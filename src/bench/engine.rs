@@ -20,7 +20,7 @@ use hepar::{
     volume::FrameSource,
 };
 
-use super::flow::PACS_AE;
+use super::{children::processor_time, flow::PACS_AE};
 use crate::commands::segment::{Files, encode, file_of};
 
 /// Our parts with nobody else around them.
@@ -36,6 +36,8 @@ pub struct Alone {
     pub workers: usize,
     /// From slice to slice with all workers busy: encoder and head, nothing else.
     pub per_slice: Duration,
+    /// What a slice takes of all cores together.
+    pub processor: Duration,
 }
 
 impl Parts {
@@ -57,7 +59,8 @@ impl Parts {
         });
         let images = images.collect::<Result<Vec<_>>>()?;
         let series = Uid::derived("benchmark", &["engine alone"]);
-        let (begun, count) = (Instant::now(), images.len());
+        let count = u32::try_from(images.len().max(1))?;
+        let (begun, idle) = (Instant::now(), processor_time("self")?);
         let jobs: Vec<_> = images
             .into_iter()
             .map(|image| {
@@ -71,11 +74,14 @@ impl Parts {
         for job in jobs {
             job.blocking_recv()??;
         }
+        let per_slice = begun.elapsed() / count;
+        let processor = processor_time("self")?.saturating_sub(idle) / count;
         let info = self.workers.info();
         Ok(Alone {
             name: format!("{} {} on {}", info.name, info.version, info.device),
             workers: self.workers.count(),
-            per_slice: begun.elapsed() / u32::try_from(count.max(1))?,
+            per_slice,
+            processor,
         })
     }
 

@@ -41,6 +41,8 @@ pub struct Flow {
     pub stored: f64,
     /// When it would have had it, had all work begun after the last slice.
     pub wait_then_run: f64,
+    /// What Hepar computed for it on all cores.
+    pub processor: f64,
 }
 
 impl Flow {
@@ -102,6 +104,7 @@ pub fn run(
         ..Flow::default()
     };
     let mut scanner = Scanner::open(hepar.dicom, HEPAR_AE)?;
+    let idle = hepar.processor_time()?;
     let begun = Instant::now();
     let (done, ended) = mpsc::channel::<()>();
     thread::scope(|scope| {
@@ -122,6 +125,8 @@ pub fn run(
         }
         scanner.release()?;
         flow.stored = pacs.next()?.duration_since(begun).as_secs_f64();
+        let computed = hepar.processor_time()?.saturating_sub(idle);
+        flow.processor = computed.as_secs_f64();
         drop(done);
         flow.encoded = watching.join().expect("no panic while measuring")?;
         Ok(flow)
@@ -180,8 +185,10 @@ fn table(measured: &[(&str, Vec<Flow>)], alone: &Alone, wait_then_run: f64) -> T
             "wait, then run, s",
             "all, s",
             "limit, s",
+            "processor time, of which the network alone, s",
         ],
     );
+    let network = alone.processor.as_secs_f64() * SLICES as f64;
     let engine = alone.per_slice.as_secs_f64() * SLICES as f64;
     let flows = measured
         .iter()
@@ -196,6 +203,11 @@ fn table(measured: &[(&str, Vec<Flow>)], alone: &Alone, wait_then_run: f64) -> T
             format!("{wait_then_run:.2}"),
             format!("{:.2}", flow.stored),
             format!("{limit:.2} ({:.2} ×)", flow.stored / limit),
+            format!(
+                "{:.1}, {network:.1} ({:.2} ×)",
+                flow.processor,
+                flow.processor / network
+            ),
         ]);
     }
     table.row([
@@ -208,6 +220,7 @@ fn table(measured: &[(&str, Vec<Flow>)], alone: &Alone, wait_then_run: f64) -> T
         String::new(),
         format!("{engine:.2}"),
         format!("{:.1} ms a slice", alone.per_slice.as_secs_f64() * 1e3),
+        String::new(),
     ]);
     table
 }

@@ -150,6 +150,7 @@ mod tests {
             encoded: vec![(0.2, 1), (0.5, 3)],
             stored: 0.7,
             wait_then_run: 1.4,
+            processor: 1.6,
         };
         let svg = draw(&[flow.clone(), flow]);
         assert_eq!(svg.matches("<polyline").count(), 4);
