@@ -198,7 +198,8 @@ mod tests {
         let bundle = Bundle::embedded().unwrap();
         let mut engine = Plans::load(&bundle).unwrap().engine().unwrap();
         let agreement = check(&mut engine, &bundle).unwrap();
-        assert_eq!(agreement.label_disagreement, 0.0, "{agreement}");
+        // A pixel between two classes may fall on either side; hardly any lies there.
+        assert!(agreement.label_disagreement < 0.001, "{agreement}");
     }
 
     #[test]
