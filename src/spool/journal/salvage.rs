@@ -5,6 +5,7 @@ use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter, types::Value};
 
 use super::{
+    DeliveryState,
     deliveries::object_of,
     instances::instance_of,
     recovery::{FILES, remove_database, with_suffix},
@@ -126,9 +127,13 @@ fn remove_unreadable(tx: &Connection) -> rusqlite::Result<()> {
         }
     }
     // Without its object or its state a delivery cannot be made.
+    let states = DeliveryState::ALL.map(|state| format!("'{}'", state.as_str()));
     tx.execute(
-        "DELETE FROM deliveries WHERE object NOT IN (SELECT object FROM objects)
-             OR state NOT IN ('waiting', 'delivered', 'failed', 'superseded')",
+        &format!(
+            "DELETE FROM deliveries WHERE object NOT IN (SELECT object FROM objects)
+                 OR state NOT IN ({})",
+            states.join(", "),
+        ),
         [],
     )?;
     // Nor would anybody ever move such a series again. Segmenting it once more gives the same UIDs.
