@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use super::{dispatcher::Dispatcher, live::Live, results::ResultError, trail};
 use crate::{
-    chain,
-    dicom::{Remedy, Uid},
+    dicom::{Remedy, Trouble, TroubleKind, Uid},
     series::{Completed, Eligibility, InstanceHeader, judge, too_few},
     spool::journal::SeriesState,
     status::metric_names,
@@ -53,7 +52,8 @@ impl Dispatcher {
             Eligibility::Ignored { reason } => Some(reason),
         };
         if let Some(reason) = ignored {
-            return self.settle(&series, SeriesState::Ignored, &reason, Remedy::Resend);
+            let trouble = Trouble::new(TroubleKind::NotSegmentable, reason);
+            return self.settle(&series, SeriesState::Ignored, &trouble, Remedy::Resend);
         }
         live.completed = Some(evidence);
         if let Err(error) =
@@ -90,11 +90,11 @@ impl Dispatcher {
                 tracing::warn!(%series, error = &error as &dyn std::error::Error, "no result yet, trying again");
                 live.segmenting = false;
                 live.retry_at = Some(Instant::now() + RETRY);
-                let back = (chain(&error), Remedy::Wait);
+                let back = error.trouble();
                 if let Err(error) = self.journal.advance(
                     series,
                     SeriesState::Queued,
-                    Some((&back.0, back.1)),
+                    Some((&back, Remedy::Wait)),
                     Timestamp::now(),
                 ) {
                     self.journal_failed(&error);
@@ -105,7 +105,7 @@ impl Dispatcher {
                     Remedy::Resend => SeriesState::Refused,
                     Remedy::Wait | Remedy::Service => SeriesState::Failed,
                 };
-                self.settle(series, state, &chain(&error), error.remedy());
+                self.settle(series, state, &error.trouble(), error.remedy());
             }
         }
     }
@@ -128,8 +128,8 @@ impl Dispatcher {
         }
     }
 
-    fn settle(&mut self, series: &Uid, state: SeriesState, reason: &str, remedy: Remedy) {
-        tracing::info!(%series, status = %state, reason, "series has no result");
+    fn settle(&mut self, series: &Uid, state: SeriesState, reason: &Trouble, remedy: Remedy) {
+        tracing::info!(%series, status = %state, %reason, "series has no result");
         metrics::counter!(metric_names::SERIES, "state" => state.as_str()).increment(1);
         let now = Timestamp::now();
         if let Err(error) = self

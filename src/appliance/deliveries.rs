@@ -14,7 +14,7 @@ use super::trail;
 use crate::{
     audit::{Event, Log, Transfer},
     deliver::{self, DeliverError, Destination, Outgoing},
-    dicom::{Uid, sop_class},
+    dicom::{Trouble, TroubleKind, Uid, sop_class},
     encode::ObjectKind,
     spool::journal::{DeliveryRecord, Journal, JournalError},
     status::{FactsBoard, Notice, metric_names},
@@ -144,11 +144,11 @@ impl Deliverer {
             }
             Err(error) => {
                 let pause = deliver::backoff(delivery.attempts + 1, rng);
-                let words = error.to_string();
+                let trouble = error.trouble();
                 self.journal.delivery_attempted(
                     &delivery.object,
                     name,
-                    Err(&words),
+                    Err(&trouble),
                     Some(now + pause),
                     now,
                 )?;
@@ -165,7 +165,7 @@ impl Deliverer {
                 self.facts.pin(|facts| {
                     let facts = facts.destinations.entry(name.clone()).or_default();
                     let since = facts.failing.take().map_or(now, |(since, _)| since);
-                    facts.failing = Some((since, words));
+                    facts.failing = Some((since, trouble));
                 });
             }
         }
@@ -182,8 +182,9 @@ impl Deliverer {
         let name = &self.destination.name;
         let class = sop_class::name(&delivery.object_sop_class);
         let words = format!("{name} takes no {class}: {reason}");
+        let trouble = Trouble::new(TroubleKind::ClassNotTaken, words);
         self.journal
-            .delivery_declined(&delivery.object, name, &words, now)?;
+            .delivery_declined(&delivery.object, name, &trouble, now)?;
         tracing::warn!(series = %delivery.series, destination = name, class, reason, "not accepted, and not sent again");
         metrics::counter!(metric_names::DECLINED, "destination" => name.clone()).increment(1);
         self.facts.pin(|facts| {

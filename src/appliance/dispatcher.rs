@@ -22,7 +22,7 @@ use tokio::{
 use super::{
     engine_room::{EngineRoom, SliceOutcome},
     intake::{Intake, Taken},
-    journal_trouble::Trouble,
+    journal_outage::Outage,
     live::{Live, Trust},
     results::{ResultError, Results},
     selftest::{Occasion, SelfTests},
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     association,
     audit::Log,
-    dicom::Uid,
+    dicom::{Trouble, Uid},
     series::{Assembler, InstanceHeader},
     spool::{
         Source, Spooled,
@@ -43,7 +43,7 @@ use crate::{
 pub(super) enum Message {
     Association(association::Event),
     /// The engine passed its check, or why there is none.
-    Engine(Result<Arc<EngineRoom>, String>),
+    Engine(Result<Arc<EngineRoom>, Trouble>),
     Slices(SliceOutcome),
     Result {
         series: Uid,
@@ -74,7 +74,7 @@ pub(super) struct Dispatcher {
     /// Wakes the deliverers.
     pub wake: Vec<Sender<()>>,
     /// Since the journal could not be written.
-    pub trouble: Option<Trouble>,
+    pub outage: Option<Outage>,
     pub self_tests: Arc<SelfTests>,
 }
 
@@ -122,18 +122,18 @@ impl Dispatcher {
     }
 
     fn work(&mut self) {
-        if self.out_of_trouble() {
+        if self.outage_is_over() {
             self.complete_series();
         }
-        if self.trouble.is_none() {
+        if self.outage.is_none() {
             self.feed_engine();
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if let Some(trouble) = &self.trouble {
+        if let Some(outage) = &self.outage {
             // Not before: what is due would only fail again.
-            return Some(trouble.retry_at().max(Instant::now() + SHORTEST_WAIT));
+            return Some(outage.retry_at().max(Instant::now() + SHORTEST_WAIT));
         }
         let retry = self.live.values().filter_map(|live| live.retry_at).min();
         self.assembler.deadline().into_iter().chain(retry).min()
@@ -241,7 +241,7 @@ impl Dispatcher {
         self.intake.headers_of(&record.series)
     }
 
-    fn engine_is(&mut self, outcome: Result<Arc<EngineRoom>, String>) {
+    fn engine_is(&mut self, outcome: Result<Arc<EngineRoom>, Trouble>) {
         match outcome {
             Ok(engine) => {
                 self.facts
@@ -249,7 +249,7 @@ impl Dispatcher {
                 self.engine = Some(engine);
             }
             Err(reason) => {
-                tracing::error!(reason, "no engine: receiving and keeping, not segmenting");
+                tracing::error!(%reason, "no engine: receiving and keeping, not segmenting");
                 self.facts.pin(|facts| facts.engine = Some(Err(reason)));
             }
         }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::{dispatcher::Message, finish::EncodedSlice};
 use crate::{
     chain,
-    dicom::{Remedy, Uid},
+    dicom::{Remedy, TroubleKind, Uid},
     engine::{Engine, EngineError, EngineOptions, Urgency, Workers, preprocess},
     mask::{HuHistogram, OrganSample, Probabilities},
     model::{Bundle, Manifest},
@@ -62,6 +62,16 @@ impl SliceError {
             Self::Engine(error) => error.remedy(),
             Self::Decode(error) => error.remedy(),
             Self::Read(_) | Self::Panicked => Remedy::Service,
+        }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> TroubleKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::Decode(_) => TroubleKind::UnreadableSlices,
+            Self::Read(_) => TroubleKind::File,
+            Self::Panicked => TroubleKind::Crashed,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{engine_room::SliceError, second_look};
 use crate::{
     chain,
-    dicom::{Remedy, Uid},
+    dicom::{Remedy, TroubleKind, Uid},
     encode::{
         self, CaptureInput, EncodeError, EncodedObject, Equipment, ObjectKind, ReportInput,
         SegInput,
@@ -157,6 +157,16 @@ impl FinishError {
             Self::NothingReadable(_) => Remedy::Resend,
             Self::SecondLook(error) => error.remedy(),
             Self::Encode(error) => error.remedy(),
+        }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> TroubleKind {
+        match self {
+            Self::Geometry(error) => error.kind(),
+            Self::NothingReadable(_) => TroubleKind::UnreadableSlices,
+            Self::SecondLook(error) => error.kind(),
+            Self::Encode(_) => TroubleKind::Encoding,
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::results::ResultError;
 use crate::{
-    dicom::{Remedy, Uid},
+    dicom::{Remedy, Trouble, TroubleKind, Uid},
     encode::{EncodedObject, ObjectKind},
     spool::{
         Disk, Spool, SpoolError,
@@ -40,7 +40,7 @@ impl<D: Disk> Shelf<'_, D> {
     /// What was measured, and why it may not be sent.
     pub(super) fn refuse(&self, json: &Value, reason: &str) -> Result<(), ResultError> {
         self.put("result.json", format!("{json:#}\n").as_bytes())?;
-        let why = (reason, Remedy::Resend);
+        let why = (&Trouble::new(TroubleKind::Gates, reason), Remedy::Resend);
         self.journal
             .record_refusal(self.series, json, why, Timestamp::now())?;
         Ok(())

@@ -18,7 +18,7 @@ mod engine_room;
 mod feeding;
 mod finish;
 mod intake;
-mod journal_trouble;
+mod journal_outage;
 mod keeping_results;
 mod live;
 mod models;
@@ -218,7 +218,7 @@ impl Appliance {
         let mut changes = self.facts.watch();
         loop {
             if let Some(engine) = self.facts.read().engine {
-                return engine.map(|_| ());
+                return engine.map(drop).map_err(|trouble| trouble.words);
             }
             // The appliance holds the sender, so this only ends by a change.
             let _ = changes.changed().await;

@@ -20,6 +20,7 @@ use super::{dispatcher::Message, engine_room::EngineRoom};
 use crate::{
     chain,
     config::Config,
+    dicom::{Trouble, TroubleKind},
     engine::{EngineChoice, EngineOptions},
     model::{
         Bundle, BundleError, Trust,
@@ -59,7 +60,10 @@ impl Models {
             match looked.await {
                 Ok(back) => models = back,
                 Err(_) if idle => {
-                    let crashed = Err("the model crashed while it was loaded".to_owned());
+                    let crashed = Err(Trouble::new(
+                        TroubleKind::Model,
+                        "the model crashed while it was loaded",
+                    ));
                     // Nobody listens only while stopping.
                     let _ = inbox.send(Message::Engine(crashed)).await;
                     return;
@@ -97,8 +101,8 @@ impl Models {
         &mut self,
         selection: &Selection,
         problems: &mut Vec<Notice>,
-    ) -> Option<Result<Arc<EngineRoom>, String>> {
-        let mut last = String::new();
+    ) -> Option<Result<Arc<EngineRoom>, Trouble>> {
+        let mut last = None;
         for choice in selection.candidates() {
             if self.running.as_ref() == Some(&choice) {
                 return None;
@@ -113,21 +117,21 @@ impl Models {
                     return Some(Ok(Arc::new(room)));
                 }
                 Err(reason) if stands_in => {
-                    tracing::error!(%choice, reason, "tensorrt not usable");
+                    tracing::error!(%choice, %reason, "tensorrt not usable");
                     problems.push(Notice::EngineReplaced {
                         engine: "tensorrt".to_owned(),
-                        why: reason,
+                        why: reason.words,
                     });
                     self.running = Some(choice);
                     return None;
                 }
                 Err(reason) => {
-                    tracing::error!(%choice, reason, "model not usable");
+                    tracing::error!(%choice, %reason, "model not usable");
                     problems.push(Notice::ModelReplaced {
                         model: choice.to_string(),
-                        why: reason.clone(),
+                        why: reason.words.clone(),
                     });
-                    last = reason;
+                    last = Some(reason);
                 }
             }
         }
@@ -136,7 +140,7 @@ impl Models {
         }
         // The engine's own line says it.
         problems.clear();
-        Some(Err(last))
+        last.map(Err)
     }
 
     /// Puts tract to work while the engine asked for takes its time; whether it did.
@@ -158,14 +162,15 @@ impl Models {
         }
     }
 
-    fn open(&self, choice: &Choice, engine: EngineChoice) -> Result<EngineRoom, String> {
-        let bundle = bundle_of(&self.config, &self.store, choice)?;
+    fn open(&self, choice: &Choice, engine: EngineChoice) -> Result<EngineRoom, Trouble> {
+        let bundle = bundle_of(&self.config, &self.store, choice)
+            .map_err(|words| Trouble::new(TroubleKind::Model, words))?;
         let options = EngineOptions {
             choice: engine,
             ..engine_options(&self.config)
         };
         let opened = EngineRoom::open(bundle, &options, Arc::clone(&self.spool));
-        opened.map_err(|error| chain(&error))
+        opened.map_err(|error| Trouble::new(error.kind(), chain(&error)))
     }
 
     /// Replaces what the page was told last time.

@@ -120,7 +120,7 @@ impl Parts {
             results: Arc::new(results),
             outbox: inbox.clone(),
             wake: wake.to_vec(),
-            trouble: None,
+            outage: None,
             self_tests: SelfTests::new(state_dir, equipment(state_dir), &self.facts, &self.tracker),
         };
         dispatcher.resume()?;

@@ -10,7 +10,7 @@ use super::{
     live::{Live, Trust},
 };
 use crate::{
-    dicom::{AeTitle, Remedy, Uid},
+    dicom::{AeTitle, Remedy, Trouble, TroubleKind, Uid},
     series::{Evidence, InstanceHeader},
     spool::{
         self, Source,
@@ -149,7 +149,8 @@ impl Dispatcher {
         for record in self.journal.in_states(&unfinished)? {
             if let Some(reason) = poison(&record) {
                 tracing::error!(series = %record.series, reason, "series failed");
-                let reason = Some((reason.as_str(), Remedy::Service));
+                let trouble = Trouble::new(TroubleKind::EndedTheProcess, reason);
+                let reason = Some((&trouble, Remedy::Service));
                 let now = Timestamp::now();
                 self.journal
                     .advance(&record.series, SeriesState::Failed, reason, now)?;

@@ -19,8 +19,9 @@ use super::{
     live::Live,
 };
 use crate::{
+    chain,
     config::Config,
-    dicom::{Remedy, Uid},
+    dicom::{Remedy, Trouble, TroubleKind, Uid},
     encode::{Equipment, ObjectKind},
     engine::Urgency,
     series::InstanceHeader,
@@ -63,6 +64,17 @@ impl ResultError {
             Self::Journal(error) => error.remedy(),
             Self::Read(_) | Self::Panicked => Remedy::Service,
         }
+    }
+
+    pub(super) fn trouble(&self) -> Trouble {
+        let kind = match self {
+            Self::Finish(error) => error.kind(),
+            Self::Spool(error) if error.is_out_of_space() => TroubleKind::DiskFull,
+            Self::Spool(_) | Self::Read(_) => TroubleKind::File,
+            Self::Journal(_) => TroubleKind::Journal,
+            Self::Panicked => TroubleKind::Crashed,
+        };
+        Trouble::new(kind, chain(self))
     }
 }
 

@@ -180,9 +180,9 @@ pub(super) fn ended(
         Ok(()) => Some(Event::Sent(transfer)),
         Err(error) if error.remedy() == Remedy::Wait => None,
         Err(error) => {
-            let words = error.to_string();
-            let is_new = delivery.last_error.as_deref() != Some(&*words);
-            is_new.then_some(Event::NotSent(transfer, words))
+            let trouble = error.trouble();
+            let is_new = delivery.last_error.as_ref() != Some(&trouble);
+            is_new.then_some(Event::NotSent(transfer, trouble.words))
         }
     }
 }

@@ -167,7 +167,8 @@ async fn await_seg(pacs: &mut Pacs, appliance: &Appliance) -> anyhow::Result<Pat
                     series.state.is_settled() && series.state != SeriesState::Delivered
                 });
                 if let Some(series) = settled {
-                    let reason = series.reason.as_deref().unwrap_or("no reason was given");
+                    let reason = series.reason.as_ref();
+                    let reason = reason.map_or("no reason was given", |it| &it.words);
                     bail!("the series was {}: {reason}", series.state);
                 }
             }

@@ -28,7 +28,7 @@ use object::Object;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    dicom::{AeTitle, DimseStatus, Remedy, Uid, sop_class},
+    dicom::{AeTitle, DimseStatus, Remedy, Trouble, TroubleKind, Uid, sop_class},
     tls::{self, Problem},
 };
 
@@ -170,6 +170,24 @@ impl DeliverError {
             | Self::NoPresentationContext { .. }
             | Self::Violation { .. } => Remedy::Service,
         }
+    }
+
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        let kind = match self {
+            Self::Unreadable { .. } | Self::NotSendable { .. } => TroubleKind::NotSendable,
+            Self::Unreachable { .. } => TroubleKind::Unreachable,
+            Self::Tls { .. } => TroubleKind::Tls,
+            Self::Stopped { .. } => TroubleKind::Stopping,
+            Self::Refused { .. } => TroubleKind::AssociationRefused,
+            Self::NoPresentationContext { .. } => TroubleKind::ClassNotTaken,
+            Self::Status { .. } => TroubleKind::ErrorStatus,
+            Self::Aborted { .. } => TroubleKind::Aborted,
+            Self::TimedOut { .. } => TroubleKind::TimedOut,
+            Self::Broken { .. } => TroubleKind::ConnectionBroken,
+            Self::Violation { .. } => TroubleKind::ProtocolViolated,
+        };
+        Trouble::new(kind, self.to_string())
     }
 
     /// Whether the association went with it. After a message that was cut short the peer could take

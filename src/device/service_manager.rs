@@ -72,19 +72,26 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::dicom::{Trouble, TroubleKind};
     use crate::status::{DestinationFacts, NotReceiving};
 
     #[test]
     fn the_line_says_what_is_wrong_before_what_is_right() {
         let mut facts = Facts::default();
         assert_eq!(line(&facts), "receiving; the model is being loaded");
-        facts.engine = Some(Err("encoder.onnx\nis damaged".to_owned()));
+        facts.engine = Some(Err(Trouble::new(
+            TroubleKind::Model,
+            "encoder.onnx\nis damaged",
+        )));
         assert_eq!(
             line(&facts),
             "receiving, not segmenting: encoder.onnx is damaged"
         );
         let failing = DestinationFacts {
-            failing: Some((Timestamp::UNIX_EPOCH, "refused".to_owned())),
+            failing: Some((
+                Timestamp::UNIX_EPOCH,
+                Trouble::new(TroubleKind::AssociationRefused, "refused"),
+            )),
             ..DestinationFacts::default()
         };
         facts.destinations.insert("pacs".to_owned(), failing);

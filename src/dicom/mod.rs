@@ -7,6 +7,7 @@ mod remedy;
 pub mod sop_class;
 mod status;
 pub mod transfer_syntax;
+mod trouble;
 mod uid;
 pub(crate) mod vector;
 
@@ -15,6 +16,7 @@ pub use code::{Code, codes};
 pub use plane::{Plane, PlaneText};
 pub use remedy::Remedy;
 pub use status::DimseStatus;
+pub use trouble::{Trouble, TroubleKind};
 pub use uid::{Uid, UidError};
 
 /// Identifies this implementation in every association and every file's meta information

@@ -37,7 +37,7 @@ pub use preprocess::{Placement, preprocess};
 pub use schedule::Urgency;
 pub use workers::{Pending, Workers};
 
-use crate::dicom::Remedy;
+use crate::dicom::{Remedy, TroubleKind};
 
 /// One network on one piece of hardware. `&mut` because scratch memory and device contexts are not
 /// shareable: each worker thread owns one.
@@ -162,6 +162,21 @@ impl EngineError {
             | Self::Run { .. }
             | Self::NotFinite { .. }
             | Self::Golden { .. } => Remedy::Service,
+        }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> TroubleKind {
+        match self {
+            Self::Golden { .. } => TroubleKind::GoldenCheck,
+            Self::Interface(_) => TroubleKind::Model,
+            Self::Library { .. }
+            | Self::NoLibrary(_)
+            | Self::Load { .. }
+            | Self::Run { .. }
+            | Self::NotFinite { .. }
+            | Self::Threads(_)
+            | Self::Stopped => TroubleKind::Engine,
         }
     }
 }

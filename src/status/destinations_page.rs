@@ -12,6 +12,7 @@ use super::{
     facts::DestinationFacts,
     frame::Frame,
     server::{PageError, Pages, off_runtime},
+    trouble::Told,
 };
 
 /// One destination: as it is configured, and how it answers.
@@ -24,7 +25,7 @@ struct Line {
     state: String,
     last_success: String,
     /// The latest reason, while it fails.
-    error: String,
+    error: Told,
     waiting: u64,
 }
 
@@ -68,7 +69,9 @@ pub(super) async fn destinations_page(
                     mark: mark(&known),
                     state: state(&known, &frame),
                     last_success: known.last_success.as_ref().map_or(String::new(), moment),
-                    error: known.failing.map_or(String::new(), |(_, reason)| reason),
+                    error: known.failing.map_or_else(Told::default, |(_, reason)| {
+                        Told::new(&reason, frame.language)
+                    }),
                     waiting: waiting.get(&destination.name).copied().unwrap_or(0),
                     name: destination.name.clone(),
                 }

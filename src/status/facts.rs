@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     device::Reading,
-    dicom::Uid,
+    dicom::{Trouble, Uid},
     tls::{Certificate, Validity},
 };
 
@@ -47,7 +47,7 @@ impl EngineFacts {
 pub struct DestinationFacts {
     pub last_success: Option<Timestamp>,
     /// Since when it has been failing, and the latest reason; `None` while it works.
-    pub failing: Option<(Timestamp, String)>,
+    pub failing: Option<(Timestamp, Trouble)>,
     /// What it was offered and does not take, each once.
     pub declines: Vec<Notice>,
 }
@@ -108,7 +108,7 @@ pub struct Facts {
     /// Why instances cannot be received and kept; `None`: they can.
     pub not_receiving: Option<NotReceiving>,
     /// `Err`: why nothing can be segmented (receive and keep only).
-    pub engine: Option<Result<EngineFacts, String>>,
+    pub engine: Option<Result<EngineFacts, Trouble>>,
     /// What happened at start-up that a person should know (a journal set aside, say).
     pub notices: Vec<Notice>,
     /// Slices encoded so far of series in work.

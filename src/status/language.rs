@@ -39,6 +39,10 @@ impl Language {
         english.expect("src/status/languages/en.ftl is built in")
     }
 
+    pub(in crate::status) fn is_english(&self) -> bool {
+        self.identifier.language.as_str() == "en"
+    }
+
     /// The language with exactly this tag.
     pub(in crate::status) fn named(tag: &str) -> Option<&'static Self> {
         ALL.iter().find(|language| language.tag == tag)

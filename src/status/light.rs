@@ -4,7 +4,8 @@ use fluent_bundle::FluentValue;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{clock, facts::Facts, language::Language, notice::NotReceiving};
+use super::{clock, facts::Facts, language::Language, notice::NotReceiving, trouble::Told};
+use crate::dicom::Trouble;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,11 +33,11 @@ pub(super) enum Cause {
     },
     Loading,
     NotSegmenting {
-        reason: String,
+        reason: Trouble,
     },
     NotDelivering {
         destination: String,
-        reason: String,
+        reason: Trouble,
         since: Timestamp,
         waiting: u64,
     },
@@ -87,7 +88,8 @@ impl Cause {
             }
             Self::Loading => language.say("light-loading"),
             Self::NotSegmenting { reason } => {
-                language.tell("light-not-segmenting", &[("reason", (&**reason).into())])
+                let reason = Told::new(reason, language).words;
+                language.tell("light-not-segmenting", &[("reason", reason.into())])
             }
             Self::NotDelivering {
                 destination,
@@ -97,7 +99,7 @@ impl Cause {
             } => language.tell(
                 "light-not-delivering",
                 &[
-                    ("what", named(destination, reason).into()),
+                    ("what", named(destination, reason, language).into()),
                     ("since", clock::hour_and_minute(since).into()),
                     ("waiting", FluentValue::from(*waiting)),
                 ],
@@ -119,17 +121,19 @@ impl Cause {
 }
 
 /// The reason with the destination's name, which most reasons begin with anyway.
-fn named(destination: &str, reason: &str) -> String {
+fn named(destination: &str, reason: &Trouble, language: &Language) -> String {
+    let reason = Told::new(reason, language).words;
     if reason.starts_with(destination) {
-        reason.to_owned()
-    } else {
-        format!("{destination}: {reason}")
+        return reason;
     }
+    let variables = [("name", destination.into()), ("trouble", reason.into())];
+    language.tell("trouble-of", &variables)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dicom::TroubleKind;
     use crate::status::{DestinationFacts, EngineFacts};
 
     fn words(facts: &Facts) -> (Light, String) {
@@ -153,7 +157,10 @@ mod tests {
         }));
         assert_eq!(words(&facts), (Light::Green, "Ready".to_owned()));
 
-        let failing = Some((Timestamp::UNIX_EPOCH, "could not reach PACS".to_owned()));
+        let failing = Some((
+            Timestamp::UNIX_EPOCH,
+            Trouble::new(TroubleKind::Unreachable, "could not reach PACS"),
+        ));
         let destination = DestinationFacts {
             failing,
             ..Default::default()
@@ -164,7 +171,10 @@ mod tests {
         assert!(headline.contains("could not reach PACS"), "{headline}");
         assert!(headline.contains("3 results wait"), "{headline}");
 
-        facts.engine = Some(Err("the golden check failed".to_owned()));
+        facts.engine = Some(Err(Trouble::new(
+            TroubleKind::GoldenCheck,
+            "the golden check failed",
+        )));
         let not_segmenting = "Receiving, not segmenting: the golden check failed".to_owned();
         assert_eq!(words(&facts), (Light::Red, not_segmenting));
 

@@ -49,6 +49,7 @@ mod series_slices;
 mod server;
 mod snapshot;
 mod support;
+mod trouble;
 
 pub use actions::{ORDERS, Order, Orders, Request};
 pub use callers::{Callers, Refused, Seen};

@@ -46,6 +46,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::dicom::{Trouble, TroubleKind};
     use crate::{
         dicom::{AeTitle, Remedy, Uid},
         spool::{
@@ -81,7 +82,8 @@ mod tests {
             accession_number: None,
         };
         journal.open_series(&series, now).unwrap();
-        let reason = Some(("a localizer", Remedy::Resend));
+        let trouble = Trouble::new(TroubleKind::NotSegmentable, "a localizer");
+        let reason = Some((&trouble, Remedy::Resend));
         journal
             .advance(&series.series, SeriesState::Ignored, reason, now)
             .unwrap();

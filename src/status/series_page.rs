@@ -20,9 +20,10 @@ use super::{
     series_slices::Slices,
     server::{PageError, Pages, off_runtime},
     snapshot::{QuarantineView, SeriesView, quarantine_view},
+    trouble::Told,
 };
 use crate::{
-    dicom::{Uid, sop_class},
+    dicom::{Trouble, Uid, sop_class},
     encode::{ObjectKind, Window},
     spool::journal::{DeliveryRecord, DeliveryState, SeriesRecord, SeriesState},
 };
@@ -71,6 +72,10 @@ impl SeriesPage<'_> {
 
     fn may_segment_again(&self) -> bool {
         self.record.state.is_settled() && self.record.purged_at.is_none()
+    }
+
+    fn told(&self, trouble: &Trouble) -> Told {
+        Told::new(trouble, self.frame.language)
     }
 
     fn delivery_words(&self, delivery: &DeliveryRecord) -> String {

@@ -2,9 +2,11 @@
 
 use fluent_bundle::FluentValue;
 
-use super::{clock, language::Language, series_findings::gate_words, snapshot::SeriesView};
+use super::{
+    clock, language::Language, series_findings::gate_words, snapshot::SeriesView, trouble::Told,
+};
 use crate::{
-    dicom::Remedy,
+    dicom::{Remedy, Trouble},
     spool::journal::{DeliveryState, RefusedBy, SeriesState},
 };
 
@@ -31,7 +33,7 @@ pub(super) struct Row<'a> {
     /// How long the result took; empty while there is none.
     pub after: String,
     /// Why there is no result, or not yet at the destination; empty if all is well.
-    pub reason: String,
+    pub reason: Told,
     /// Who has to do what about it; empty if nobody has to.
     pub advice: String,
 }
@@ -201,27 +203,27 @@ fn sending(series: &SeriesView, language: &Language) -> Step {
     }
 }
 
-/// In the reader's language where the reason has a code, else as it stands in the journal.
-fn reason(series: &SeriesView, language: &Language) -> String {
+/// What the refusing gates say, else what the journal has.
+fn reason(series: &SeriesView, language: &Language) -> Told {
     if let Some(error) = undelivered(series) {
-        return error.to_owned();
+        return Told::new(error, language);
     }
     let refused_by = series.refused_by.iter();
     let of_gates: Option<Vec<String>> = refused_by
         .map(|RefusedBy { code, measured }| gate_words(language, code, "refuse", *measured))
         .collect();
     match (of_gates, &series.reason) {
-        (Some(gates), _) if !gates.is_empty() => gates.join("; "),
-        (_, Some(reason)) => reason.clone(),
-        (_, None) => String::new(),
+        (Some(gates), _) if !gates.is_empty() => Told::only(gates.join("; ")),
+        (_, Some(reason)) => Told::new(reason, language),
+        (_, None) => Told::default(),
     }
 }
 
 /// The last error of a delivery that is still tried.
-fn undelivered(series: &SeriesView) -> Option<&str> {
+fn undelivered(series: &SeriesView) -> Option<&Trouble> {
     let waiting = |state| state == DeliveryState::Waiting;
     let mut waiting = series.destinations.iter().filter(|d| waiting(d.state));
-    waiting.find_map(|delivery| delivery.last_error.as_deref())
+    waiting.find_map(|delivery| delivery.last_error.as_ref())
 }
 
 fn advice(series: &SeriesView, language: &Language) -> String {

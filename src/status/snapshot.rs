@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     device::Reading,
-    dicom::{Remedy, Uid},
+    dicom::{Remedy, Trouble, Uid},
     encode::ObjectKind,
     spool::journal::{
         DeliveryState, InstanceRecord, InstanceState, Journal, JournalError, RefusedBy,
@@ -68,7 +68,7 @@ pub struct Disk {
 pub struct SeriesView {
     pub id: Uid,
     pub state: SeriesState,
-    pub reason: Option<String>,
+    pub reason: Option<Trouble>,
     pub remedy: Option<Remedy>,
     pub calling_ae: String,
     pub description: Option<String>,
@@ -97,7 +97,7 @@ pub struct DeliveryView {
     pub object: Option<ObjectKind>,
     pub state: DeliveryState,
     pub attempts: u32,
-    pub last_error: Option<String>,
+    pub last_error: Option<Trouble>,
 }
 
 impl SeriesView {

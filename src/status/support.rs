@@ -106,7 +106,7 @@ fn status(facts: &Facts, journal: &Journal) -> Result<String, JournalError> {
         .iter()
         .map(|(name, destination)| {
             let failing = destination.failing.as_ref();
-            let failing = failing.map(|(since, why)| json!([since, scrubbed(why)]));
+            let failing = failing.map(|(since, why)| json!([since, scrubbed(&why.words)]));
             let told = json!({ "last_success": destination.last_success, "failing": failing });
             (name.clone(), told)
         })
@@ -141,14 +141,14 @@ fn told(series: &[SeriesRecord]) -> String {
                 "destination": delivery.destination,
                 "state": delivery.state,
                 "attempts": delivery.attempts,
-                "last_error": delivery.last_error.as_deref().map(scrubbed),
+                "last_error": delivery.last_error.as_ref().map(|it| scrubbed(&it.words)),
             })
         };
         let destinations: Vec<_> = series.destinations.iter().map(sent).collect();
         json!({
             "series": mark(series.series.as_str()),
             "state": series.state,
-            "reason": series.reason.as_deref().map(scrubbed),
+            "reason": series.reason.as_ref().map(|it| scrubbed(&it.words)),
             "remedy": series.remedy,
             "modality": series.modality,
             "revision": series.revision,

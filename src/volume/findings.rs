@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::arrange::MIN_SLICES;
-use crate::dicom::Remedy;
+use crate::dicom::{Remedy, TroubleKind};
 
 /// What a radiologist should know about the stack. `Display` is the sentence to show.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, thiserror::Error)]
@@ -47,6 +47,18 @@ impl GeometryError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         Remedy::Resend
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> TroubleKind {
+        match self {
+            Self::TooFewSlices(_) => TroubleKind::TooFewSlices,
+            Self::MixedSizes(..) | Self::MixedSpacings(..) | Self::MixedFramesOfReference => {
+                TroubleKind::MixedSlices
+            }
+            Self::Rotated { .. } => TroubleKind::RotatedSlices,
+            Self::Coincident(_) => TroubleKind::CoincidentSlices,
+        }
     }
 }
 

@@ -9,8 +9,13 @@ use std::{
 };
 
 use hepar::{
-    dicom::{AeTitle, Remedy, Uid},
-    spool::journal::{Addressed, Journal, NewSeries, ResultObject, SeriesState},
+    dicom::{AeTitle, Remedy, Trouble, TroubleKind, Uid},
+    spool::{
+        Source,
+        journal::{
+            Addressed, InstanceRecord, InstanceState, Journal, NewSeries, ResultObject, SeriesState,
+        },
+    },
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -80,7 +85,8 @@ fn every_state_explains_itself() {
 fn the_longest_list_is_light() {
     let state = TempDir::new().unwrap();
     let (journal, _) = Journal::open(&state.path().join("journal.db")).unwrap();
-    let why = Some(("3 slices; a volume needs at least 4", Remedy::Resend));
+    let few = Trouble::new(TroubleKind::TooFewSlices, "3 slices; a volume needs 4");
+    let why = Some((&few, Remedy::Resend));
     for number in 0..60 {
         let series = new_series(&journal, number, Timestamp::now());
         let ignored = journal.advance(&series, SeriesState::Ignored, why, Timestamp::now());
@@ -111,6 +117,28 @@ fn new_series(journal: &Journal, number: u32, now: Timestamp) -> Uid {
     record.series
 }
 
+/// An instance that came while the series did, and of which nobody can say where it belongs.
+fn unreadable(now: Timestamp) -> InstanceRecord {
+    let calling_ae = AeTitle::parse("CT1").unwrap();
+    InstanceRecord {
+        sop_instance: Uid::parse("1.2.3.99.1").unwrap(),
+        sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.2").unwrap(),
+        series: None,
+        state: InstanceState::Quarantined {
+            reason: "the data set ends too early".to_owned(),
+        },
+        received_at: now,
+        bytes: 1000,
+        source: Source {
+            called_ae: AeTitle::parse("HEPAR").unwrap(),
+            calling_ae,
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            association: 1,
+        },
+        header: None,
+    }
+}
+
 /// A journal with a series in each state that a box without an engine leaves alone.
 fn every_lasting_state(state_dir: &Path) {
     use SeriesState::{Delivered, Failed, Ignored, Queued, Receiving, Refused, Segmenting};
@@ -122,8 +150,8 @@ fn every_lasting_state(state_dir: &Path) {
             journal.advance(series, *state, None, now).unwrap();
         }
     };
-    let end = |series: &Uid, state, words, remedy| {
-        let reason = Some((words, remedy));
+    let end = |series: &Uid, state, trouble: &Trouble, remedy| {
+        let reason = Some((trouble, remedy));
         journal.advance(series, state, reason, now).unwrap();
     };
     let result = |series: &Uid| {
@@ -156,29 +184,36 @@ fn every_lasting_state(state_dir: &Path) {
         object.sop_instance
     };
 
-    assert_eq!(journal.series(&new(1)).unwrap().unwrap().state, Receiving);
+    let open = new(1);
+    assert_eq!(journal.series(&open).unwrap().unwrap().state, Receiving);
+    journal.note_received(&open, 214, Some(300), now).unwrap();
+    journal.record_instance(&unreadable(now)).unwrap();
     to(&new(2), &[Queued]);
     let waiting = result(&new(3));
+    let hangs_up = Trouble::new(TroubleKind::Aborted, "pacs hangs up");
     let later = now
         .checked_add(jiff::SignedDuration::from_hours(1))
         .unwrap();
     journal
-        .delivery_attempted(&waiting, "pacs", Err("pacs hangs up"), Some(later), now)
+        .delivery_attempted(&waiting, "pacs", Err(&hangs_up), Some(later), now)
         .unwrap();
     let sent = result(&new(4));
     let delivered = journal.delivery_attempted(&sent, "pacs", Ok(()), None, now);
     assert_eq!(delivered.unwrap().state, Delivered);
-    end(&new(5), Ignored, "a localizer", Remedy::Resend);
+    let localizer = Trouble::new(TroubleKind::NotSegmentable, "a localizer");
+    end(&new(5), Ignored, &localizer, Remedy::Resend);
     let refused = new(6);
     to(&refused, &[Queued, Segmenting]);
     let why = "no part of the series shows the liver";
     let findings = json!({"liver_ml": 0.0, "tumour_ml": 0.0, "lesions": [], "gates": [
         {"code": "body-region", "outcome": "refuse", "measured": 0.0, "unit": "mm", "words": why},
     ]});
-    let recorded = journal.record_refusal(&refused, &findings, (why, Remedy::Resend), now);
+    let gate = Trouble::new(TroubleKind::Gates, why);
+    let recorded = journal.record_refusal(&refused, &findings, (&gate, Remedy::Resend), now);
     assert_eq!(recorded.unwrap().state, Refused);
     let failed = new(7);
     to(&failed, &[Queued, Segmenting]);
     let why = "segmenting it ended the process 2 times";
-    end(&failed, Failed, why, Remedy::Service);
+    let poison = Trouble::new(TroubleKind::EndedTheProcess, why);
+    end(&failed, Failed, &poison, Remedy::Service);
 }

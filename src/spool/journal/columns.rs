@@ -15,7 +15,7 @@ use rusqlite::{
 };
 
 use super::{DeliveryState, SeriesState};
-use crate::dicom::{AeTitle, Remedy, Uid};
+use crate::dicom::{AeTitle, Remedy, Trouble, TroubleKind, Uid};
 
 /// A column of our own making that holds what we never write: the file is damaged.
 fn unexpected<E: std::error::Error + Send + Sync + 'static>(err: E) -> FromSqlError {
@@ -67,6 +67,12 @@ text_column!(
     }
 );
 
+impl ToSql for TroubleKind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
 /// A point in time.
 pub(super) struct Micros(pub(super) Timestamp);
 
@@ -111,6 +117,20 @@ impl ToSql for PathBytes<'_> {
 pub(super) fn path_of(row: &Row<'_>, column: &str) -> rusqlite::Result<PathBuf> {
     let bytes: Vec<u8> = row.get(column)?;
     Ok(PathBuf::from(OsString::from_vec(bytes)))
+}
+
+/// A trouble's words and kind. A kind of a newer version is none that we know.
+pub(super) fn trouble_of(
+    row: &Row<'_>,
+    words: &str,
+    kind: &str,
+) -> rusqlite::Result<Option<Trouble>> {
+    let kind: Option<String> = row.get(kind)?;
+    let words: Option<String> = row.get(words)?;
+    Ok(words.map(|words| Trouble {
+        kind: kind.as_deref().and_then(TroubleKind::named),
+        words,
+    }))
 }
 
 pub(super) fn time_of(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {

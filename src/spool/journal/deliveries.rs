@@ -5,10 +5,10 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::{
     ChangeError, DeliveryState, Durable, Journal, JournalError, SeriesRecord, SeriesState,
-    columns::{Json, Micros, PathBytes, maybe_time_of, path_of, time_of},
+    columns::{Json, Micros, PathBytes, maybe_time_of, path_of, time_of, trouble_of},
     series::{load, step},
 };
-use crate::dicom::{Remedy, Uid};
+use crate::dicom::{Remedy, Trouble, TroubleKind, Uid};
 
 /// An object that was made from a series and is in the spool.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,7 +38,7 @@ pub struct DeliveryRecord {
     pub state: DeliveryState,
     pub attempts: u32,
     pub next_attempt_at: Timestamp,
-    pub last_error: Option<String>,
+    pub last_error: Option<Trouble>,
     pub delivered_at: Option<Timestamp>,
 }
 
@@ -113,7 +113,7 @@ impl Journal {
         &self,
         series: &Uid,
         findings: &serde_json::Value,
-        reason: (&str, Remedy),
+        reason: (&Trouble, Remedy),
         now: Timestamp,
     ) -> Result<SeriesRecord, JournalError> {
         self.write(Durable::Now, "record a refusal", |tx| {
@@ -182,7 +182,7 @@ impl Journal {
         &self,
         object: &Uid,
         destination: &str,
-        outcome: Result<(), &str>,
+        outcome: Result<(), &Trouble>,
         retry_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<SeriesRecord, JournalError> {
@@ -202,7 +202,7 @@ impl Journal {
         &self,
         object: &Uid,
         destination: &str,
-        reason: &str,
+        reason: &Trouble,
         now: Timestamp,
     ) -> Result<SeriesRecord, JournalError> {
         let declined = DeliveryState::Declined;
@@ -214,7 +214,7 @@ impl Journal {
         &self,
         object: &Uid,
         destination: &str,
-        outcome: Result<(), &str>,
+        outcome: Result<(), &Trouble>,
         retry_at: Option<Timestamp>,
         given_up: DeliveryState,
         now: Timestamp,
@@ -244,14 +244,15 @@ impl Journal {
             tx.prepare_cached(
                 "UPDATE deliveries SET state = :state, attempts = attempts + 1,
                      next_attempt_at = coalesce(:retry_at, next_attempt_at),
-                     last_error = :error,
+                     last_error = :error, error_kind = :kind,
                      delivered_at = coalesce(delivered_at, :delivered_at)
                  WHERE object = :object AND destination = :destination",
             )?
             .execute(named_params! {
                 ":state": state,
                 ":retry_at": retry_at.map(Micros),
-                ":error": outcome.err(),
+                ":error": outcome.err().map(|trouble| &*trouble.words),
+                ":kind": outcome.err().and_then(|trouble| trouble.kind),
                 ":delivered_at": outcome.is_ok().then_some(Micros(now)),
                 ":object": object,
                 ":destination": destination,
@@ -276,7 +277,10 @@ fn settle(tx: &Connection, series: &Uid, now: Timestamp) -> Result<(), ChangeErr
             DeliveryState::Failed => failures.push(format!(
                 "{}: {}",
                 delivery.destination,
-                delivery.last_error.as_deref().unwrap_or("not delivered"),
+                delivery
+                    .last_error
+                    .as_ref()
+                    .map_or("not delivered", |trouble| &trouble.words),
             )),
             DeliveryState::Delivered | DeliveryState::Declined | DeliveryState::Superseded => {}
         }
@@ -285,9 +289,15 @@ fn settle(tx: &Connection, series: &Uid, now: Timestamp) -> Result<(), ChangeErr
         return step(tx, series, SeriesState::Delivered, None, now);
     }
     failures.dedup();
-    let reason = format!("not delivered to {}", failures.join("; "));
-    let reason = Some((reason.as_str(), Remedy::Service));
-    step(tx, series, SeriesState::Failed, reason, now)
+    let words = format!("not delivered to {}", failures.join("; "));
+    let trouble = Trouble::new(TroubleKind::NotDelivered, words);
+    step(
+        tx,
+        series,
+        SeriesState::Failed,
+        Some((&trouble, Remedy::Service)),
+        now,
+    )
 }
 
 pub(super) fn deliveries_of(
@@ -320,7 +330,7 @@ fn delivery_of(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
         state: row.get("state")?,
         attempts: row.get("attempts")?,
         next_attempt_at: time_of(row, "next_attempt_at")?,
-        last_error: row.get("last_error")?,
+        last_error: trouble_of(row, "last_error", "error_kind")?,
         delivered_at: maybe_time_of(row, "delivered_at")?,
     })
 }

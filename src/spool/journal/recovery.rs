@@ -37,14 +37,14 @@ pub enum Recovery {
 }
 
 /// Why a file was not opened.
-enum Trouble {
+enum NotOpened {
     /// The file will never do.
     Unusable(String),
     /// The file may be fine.
     Cannot(JournalError),
 }
 
-impl Trouble {
+impl NotOpened {
     fn into_error(self) -> JournalError {
         match self {
             Self::Unusable(reason) => file_error("replace")(io::Error::other(reason)),
@@ -53,7 +53,7 @@ impl Trouble {
     }
 }
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for NotOpened {
     fn from(err: rusqlite::Error) -> Self {
         use ErrorCode::{
             ApiMisuse, CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull,
@@ -88,8 +88,8 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Recovery), JournalError> 
     }
     match open_as_it_is(path) {
         Ok(opened) => Ok(opened),
-        Err(Trouble::Cannot(err)) => Err(err),
-        Err(Trouble::Unusable(reason)) => rebuild(path, &fresh, reason),
+        Err(NotOpened::Cannot(err)) => Err(err),
+        Err(NotOpened::Unusable(reason)) => rebuild(path, &fresh, reason),
     }
 }
 
@@ -103,7 +103,7 @@ fn rebuild(
     reason: String,
 ) -> Result<(Connection, Recovery), JournalError> {
     remove_database(fresh);
-    let (mut connection, _) = open_as_it_is(fresh).map_err(Trouble::into_error)?;
+    let (mut connection, _) = open_as_it_is(fresh).map_err(NotOpened::into_error)?;
     let [series, _, _, instances] =
         take_over(path, &mut connection).map_err(JournalError::failed_to("be rebuilt"))?;
     // Closing moves everything from the log into the file.
@@ -113,7 +113,7 @@ fn rebuild(
 
     let set_aside = set_aside(path, &reason).map_err(file_error("set aside"))?;
     put_in_place(fresh, path).map_err(file_error("replace"))?;
-    let (connection, _) = open_as_it_is(path).map_err(Trouble::into_error)?;
+    let (connection, _) = open_as_it_is(path).map_err(NotOpened::into_error)?;
     {
         let path = set_aside.display();
         tracing::error!(%path, %reason, series, instances, "the journal was unusable and is rebuilt");
@@ -127,7 +127,7 @@ fn rebuild(
     Ok((connection, recovery))
 }
 
-fn open_as_it_is(path: &Path) -> Result<(Connection, Recovery), Trouble> {
+fn open_as_it_is(path: &Path) -> Result<(Connection, Recovery), NotOpened> {
     let existed = path.exists();
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -137,17 +137,17 @@ fn open_as_it_is(path: &Path) -> Result<(Connection, Recovery), Trouble> {
         let complaint: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if complaint != "ok" {
-            return Err(Trouble::Unusable(complaint));
+            return Err(NotOpened::Unusable(complaint));
         }
     }
     // Nothing is written before the file is known to be ours and whole.
     match found {
         Found::NotOurs => {
             let reason = "it is a newer Hepar's journal or another program's database";
-            return Err(Trouble::Unusable(reason.to_owned()));
+            return Err(NotOpened::Unusable(reason.to_owned()));
         }
         Found::Nothing if existed => {
-            return Err(Trouble::Unusable("the file was empty".to_owned()));
+            return Err(NotOpened::Unusable("the file was empty".to_owned()));
         }
         _ => {}
     }
@@ -164,7 +164,7 @@ fn open_as_it_is(path: &Path) -> Result<(Connection, Recovery), Trouble> {
             Recovery::Created
         }
     };
-    sync_parent(path).map_err(|err| Trouble::Cannot(file_error("keep")(err)))?;
+    sync_parent(path).map_err(|err| NotOpened::Cannot(file_error("keep")(err)))?;
     Ok((connection, recovery))
 }
 

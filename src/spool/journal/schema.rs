@@ -7,7 +7,7 @@ const APPLICATION_ID: i32 = 0x4865_7072;
 
 /// Each brings the schema from the version that is its index to the next. Never edited once
 /// released; appended to.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     // Series keep the order in which they first arrived by `id`, whatever the clock did.
     "CREATE TABLE series (
          id INTEGER PRIMARY KEY,
@@ -139,6 +139,9 @@ const MIGRATIONS: [&str; 4] = [
          UPDATE series_counts SET series = series - 1 WHERE state = OLD.state;
          UPDATE series_counts SET series = series + 1 WHERE state = NEW.state;
      END;",
+    // Of the words beside them; unknown for what an older version wrote.
+    "ALTER TABLE series ADD COLUMN reason_kind TEXT;
+     ALTER TABLE deliveries ADD COLUMN error_kind TEXT;",
 ];
 
 /// What a file turned out to be.

@@ -5,11 +5,11 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::{
     ChangeError, DeliveryRecord, DeliveryState, Durable, Journal, JournalError, SeriesState,
-    columns::{Json, Micros, Peer, maybe_time_of, peer_of, time_of},
+    columns::{Json, Micros, Peer, maybe_time_of, peer_of, time_of, trouble_of},
     deliveries::deliveries_of,
     summary::Summary,
 };
-use crate::dicom::{AeTitle, Remedy, Uid};
+use crate::dicom::{AeTitle, Remedy, Trouble, Uid};
 
 /// What is known of a series when its first instance arrives.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +29,8 @@ pub struct SeriesRecord {
     pub series: Uid,
     pub study: Uid,
     pub state: SeriesState,
-    /// Why it is ignored, refused or failed, in words for the page.
-    pub reason: Option<String>,
+    /// Why it is ignored, refused or failed.
+    pub reason: Option<Trouble>,
     /// Who can change that.
     pub remedy: Option<Remedy>,
     /// How often segmenting began since the series was queued, not counting what the machine or a
@@ -65,7 +65,7 @@ pub struct SeriesRecord {
 
 /// All of [`SeriesRecord`]'s own columns: `findings` is long, and read only where it is shown.
 pub(super) const SERIES: &str =
-    "SELECT id, series, study, state, reason, remedy, attempts, interruptions,
+    "SELECT id, series, study, state, reason, reason_kind, remedy, attempts, interruptions,
      revision, calling_ae, peer, description, modality, accession_number, instances_received,
      announced, slices_encoded, first_received_at, last_received_at, queued_at, finished_at,
      purged_at, liver_ml, lesions, tumour_ml, seconds_to_seg, refused_by FROM series";
@@ -135,7 +135,7 @@ impl Journal {
         &self,
         series: &Uid,
         next: SeriesState,
-        reason: Option<(&str, Remedy)>,
+        reason: Option<(&Trouble, Remedy)>,
         now: Timestamp,
     ) -> Result<SeriesRecord, JournalError> {
         self.write(Durable::Now, "advance a series", |tx| {
@@ -253,7 +253,7 @@ pub(super) fn step(
     tx: &Connection,
     series: &Uid,
     next: SeriesState,
-    reason: Option<(&str, Remedy)>,
+    reason: Option<(&Trouble, Remedy)>,
     now: Timestamp,
 ) -> Result<(), ChangeError> {
     let from: SeriesState = tx
@@ -266,12 +266,14 @@ pub(super) fn step(
         return Err(JournalError::NotAllowed { series, from, to }.into());
     }
     tx.prepare_cached(
-        "UPDATE series SET state = ?2, reason = ?3, remedy = ?4, finished_at = ?5 WHERE series = ?1",
+        "UPDATE series SET state = ?2, reason = ?3, reason_kind = ?4, remedy = ?5, finished_at = ?6
+         WHERE series = ?1",
     )?
     .execute((
         series,
         next,
-        reason.map(|(words, _)| words),
+        reason.map(|(trouble, _)| &*trouble.words),
+        reason.and_then(|(trouble, _)| trouble.kind),
         reason.map(|(_, remedy)| remedy),
         next.is_settled().then_some(Micros(now)),
     ))?;
@@ -325,7 +327,7 @@ pub(super) fn series_of(row: &Row<'_>) -> rusqlite::Result<SeriesRecord> {
         series: row.get("series")?,
         study: row.get("study")?,
         state: row.get("state")?,
-        reason: row.get("reason")?,
+        reason: trouble_of(row, "reason", "reason_kind")?,
         remedy: row.get("remedy")?,
         attempts: row.get("attempts")?,
         interruptions: row.get("interruptions")?,

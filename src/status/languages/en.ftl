@@ -81,6 +81,38 @@ set-apart-explained = These objects were received and are kept, but could not be
 column-instance = Instance
 column-why = Why
 
+### What did not work, by kind
+
+trouble-of = { $name }: { $trouble }
+trouble-not-segmentable = These are not axial CT slices
+trouble-too-few-slices = Too few slices for a volume
+trouble-mixed-slices = Slices of different sizes, spacings or frames of reference are mixed
+trouble-rotated-slices = Slices are rotated against each other
+trouble-coincident-slices = Several images lie at one position and nothing tells them apart
+trouble-unreadable-slices = The images cannot be decoded
+trouble-gates = A check refuses an answer
+trouble-engine = The engine failed
+trouble-golden-check = The engine fails the model's golden check
+trouble-model = The model cannot be used
+trouble-crashed = The program failed in this series
+trouble-ended-the-process = This series ended the program more than once
+trouble-file = A file of this box cannot be read or written
+trouble-disk-full = The disk is full
+trouble-journal = The journal cannot be written
+trouble-encoding = The result cannot be written down as DICOM
+trouble-not-delivered = The result was not delivered
+trouble-unreachable = It cannot be reached
+trouble-tls = No encrypted connection
+trouble-stopping = This box is being stopped; it is sent after the next start
+trouble-association-refused = It refused the association
+trouble-class-not-taken = It does not take objects of this kind
+trouble-error-status = It answered with an error
+trouble-aborted = It aborted the association
+trouble-timed-out = It did not answer in time
+trouble-connection-broken = The connection broke
+trouble-protocol-violated = It violated the protocol
+trouble-not-sendable = The file that is to be sent cannot be read
+
 ### What a person should know
 
 notice-journal-rebuilt = The journal was damaged ({ $why }). It is kept as { $kept-as } and was rebuilt.

@@ -77,6 +77,38 @@ set-apart-explained = 这些对象已接收并保存，但无法读取。如果�
 column-instance = 对象
 column-why = 原因
 
+### 故障种类
+
+trouble-of = { $name }：{ $trouble }
+trouble-not-segmentable = 这些不是轴位 CT 图像
+trouble-too-few-slices = 层数太少，不能构成容积
+trouble-mixed-slices = 混有大小、间距或参考坐标系不同的层
+trouble-rotated-slices = 各层之间有旋转
+trouble-coincident-slices = 多幅图像位于同一位置，无法区分
+trouble-unreadable-slices = 图像无法解码
+trouble-gates = 有检查项拒绝给出结果
+trouble-engine = 引擎出错
+trouble-golden-check = 引擎未通过模型的标准检验
+trouble-model = 模型无法使用
+trouble-crashed = 处理该序列时程序出错
+trouble-ended-the-process = 该序列不止一次使程序中断
+trouble-file = 无法读写本设备上的文件
+trouble-disk-full = 磁盘已满
+trouble-journal = 日志库无法写入
+trouble-encoding = 无法将结果写成 DICOM 对象
+trouble-not-delivered = 结果未能送达
+trouble-unreachable = 无法连接
+trouble-tls = 无法建立加密连接
+trouble-stopping = 设备正在停止；下次启动后再发送
+trouble-association-refused = 对方拒绝关联
+trouble-class-not-taken = 对方不接收此类对象
+trouble-error-status = 对方返回错误
+trouble-aborted = 对方中止了关联
+trouble-timed-out = 对方未及时应答
+trouble-connection-broken = 连接中断
+trouble-protocol-violated = 对方违反协议
+trouble-not-sendable = 无法读取待发送的文件
+
 ### 应当知晓的情况
 
 notice-journal-rebuilt = 日志库已损坏（{ $why }）。原文件保留为 { $kept-as }，已重建。

@@ -35,7 +35,7 @@ fn step(journal: &Journal, number: usize) -> Option<SeriesRecord> {
         2 => advance(SeriesState::Segmenting),
         3 => journal.record_result(&series, &json!({}), &[to_each(seg(1), &["a", "b"])], at(2)),
         4 => journal.delivery_attempted(&object, "a", Ok(()), None, at(3)),
-        5 => journal.delivery_attempted(&object, "b", Err("down"), Some(at(9)), at(4)),
+        5 => journal.delivery_attempted(&object, "b", Err(&trouble("down")), Some(at(9)), at(4)),
         6 => journal.delivery_attempted(&object, "b", Ok(()), None, at(9)),
         7 => journal.reopen(&series, at(10)),
         _ => return None,

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, ToSpan};
 
 use super::*;
+use crate::dicom::{Trouble, TroubleKind};
 
 #[test]
 fn what_a_destination_has_already_is_not_sent_again() {
@@ -24,12 +25,18 @@ fn a_failed_attempt_waits_and_a_hopeless_one_fails_the_series_until_someone_retr
     let object = seg(1).sop_instance;
     segmented(&journal, &series, 1, &["a", "b"], 3);
     let waits = journal
-        .delivery_attempted(&object, "a", Err("unreachable"), Some(at(60)), at(4))
+        .delivery_attempted(
+            &object,
+            "a",
+            Err(&trouble("unreachable")),
+            Some(at(60)),
+            at(4),
+        )
         .unwrap();
     assert_eq!(waits.state, SeriesState::Delivering);
     assert_eq!(waits.destinations[0].attempts, 1);
     journal
-        .delivery_attempted(&object, "b", Err("no context"), None, at(4))
+        .delivery_attempted(&object, "b", Err(&trouble("no context")), None, at(4))
         .unwrap();
     assert_eq!(journal.deliveries_due(at(59)).unwrap(), []);
     assert_eq!(journal.next_delivery_at().unwrap(), Some(at(60)));
@@ -40,8 +47,11 @@ fn a_failed_attempt_waits_and_a_hopeless_one_fails_the_series_until_someone_retr
         .unwrap();
     assert_eq!(failed.state, SeriesState::Failed);
     assert_eq!(
-        failed.reason.as_deref(),
-        Some("not delivered to b: no context")
+        failed.reason,
+        Some(Trouble::new(
+            TroubleKind::NotDelivered,
+            "not delivered to b: no context"
+        ))
     );
 
     let retried = journal.send_again(&series, at(70)).unwrap();
@@ -63,7 +73,7 @@ fn an_object_that_a_destination_declines_is_not_asked_for_again_and_fails_nothin
         .unwrap();
     let (first, second) = (seg(1).sop_instance, seg(2).sop_instance);
     let declined = journal
-        .delivery_declined(&second, "a", "a takes no reports", at(4))
+        .delivery_declined(&second, "a", &trouble("a takes no reports"), at(4))
         .unwrap();
     assert_eq!(declined.state, SeriesState::Delivering, "two wait");
     for destination in ["a", "b"] {
@@ -76,7 +86,10 @@ fn an_object_that_a_destination_declines_is_not_asked_for_again_and_fails_nothin
     let left = end.destinations.iter().find(|d| d.object == second);
     let left = left.unwrap();
     assert_eq!(left.state, DeliveryState::Declined);
-    assert_eq!(left.last_error.as_deref(), Some("a takes no reports"));
+    assert_eq!(
+        left.last_error.as_ref().map(|it| &*it.words),
+        Some("a takes no reports")
+    );
     assert_eq!(journal.deliveries_due(at(9000)).unwrap(), []);
 }
 

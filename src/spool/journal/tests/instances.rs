@@ -1,6 +1,7 @@
 //! Instances, and the series they belong to.
 
 use super::*;
+use crate::dicom::{Trouble, TroubleKind};
 
 #[test]
 fn instances_are_found_by_uid_and_series_and_quarantine_is_apart() {
@@ -50,7 +51,8 @@ fn a_late_slice_that_was_recorded_before_its_series_reopened_is_noticed_at_the_n
     let series = segmenting(&journal, "1.2.3");
     slice("1.2.4.1", "1.2.4");
     let ignored = journal.open_series(&new_series("1.2.4"), at(0)).unwrap();
-    let reason = Some(("a localizer", Remedy::Resend));
+    let trouble = Trouble::new(TroubleKind::NotSegmentable, "a localizer");
+    let reason = Some((&trouble, Remedy::Resend));
     journal
         .advance(&ignored.series, SeriesState::Ignored, reason, at(1))
         .unwrap();

@@ -13,7 +13,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
-use crate::{dicom::AeTitle, spool::Source};
+use crate::{
+    dicom::{AeTitle, Trouble, TroubleKind},
+    spool::Source,
+};
 
 fn uid(text: &str) -> Uid {
     Uid::parse(text).unwrap()
@@ -51,6 +54,10 @@ fn instance(sop_instance: &str, series: Option<&str>) -> InstanceRecord {
         },
         header: Some(json!({"rows": 512})),
     }
+}
+
+fn trouble(words: &str) -> Trouble {
+    Trouble::new(TroubleKind::Unreachable, words)
 }
 
 fn seg(number: u32) -> ResultObject {

@@ -1,6 +1,7 @@
 //! Whom an attempt that was cut off counts against.
 
 use super::*;
+use crate::dicom::{Trouble, TroubleKind};
 
 /// A journal with one series in work, as a run under `boot` left it.
 fn cut_off(boot: &str) -> (tempfile::TempDir, Journal, Uid) {
@@ -44,7 +45,8 @@ fn a_stop_in_order_counts_for_nothing() {
 #[test]
 fn only_what_was_in_work_is_judged() {
     let (_dir, journal, series) = cut_off("boot 1");
-    let failed = Some(("segmenting it ended the process", Remedy::Service));
+    let trouble = Trouble::new(TroubleKind::EndedTheProcess, "it ended the process");
+    let failed = Some((&trouble, Remedy::Service));
     journal
         .advance(&series, SeriesState::Failed, failed, at(3))
         .unwrap();
@@ -55,7 +57,8 @@ fn only_what_was_in_work_is_judged() {
 #[test]
 fn an_attempt_that_came_back_with_a_reason_has_not_ended_the_process() {
     let (_dir, journal, series) = cut_off("boot 1");
-    let full = Some(("no space left on the device", Remedy::Wait));
+    let trouble = Trouble::new(TroubleKind::DiskFull, "no space left on the device");
+    let full = Some((&trouble, Remedy::Wait));
     for _ in 0..3 {
         let back = journal
             .advance(&series, SeriesState::Queued, full, at(3))

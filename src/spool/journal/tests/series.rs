@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::dicom::{Trouble, TroubleKind};
 
 #[test]
 fn a_series_lives_from_its_first_slice_to_its_delivery() {
@@ -72,7 +73,11 @@ fn attempts_are_counted_across_restarts_and_start_anew_when_queued_anew() {
     };
     assert_eq!(step(SeriesState::Queued), 1);
     assert_eq!(step(SeriesState::Segmenting), 2);
-    let reason = Some(("the process ended twice while segmenting", Remedy::Service));
+    let trouble = Trouble::new(
+        TroubleKind::EndedTheProcess,
+        "the process ended twice while segmenting",
+    );
+    let reason = Some((&trouble, Remedy::Service));
     let failed = journal
         .advance(&series, SeriesState::Failed, reason, at(3))
         .unwrap();

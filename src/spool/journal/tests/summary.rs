@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, StatementStatus};
 
 use super::*;
+use crate::dicom::{Trouble, TroubleKind};
 use crate::spool::journal::{deliveries::DELIVERY, schema, series::SERIES};
 
 fn result() -> serde_json::Value {
@@ -39,7 +40,8 @@ fn the_figures_of_a_result_are_those_of_its_findings_whenever_they_are_written()
     let record = || journal.series(&series).unwrap().unwrap();
     assert_eq!(record().summary, Summary::default());
 
-    let reason = ("12 mm show the liver", Remedy::Resend);
+    let refused = Trouble::new(TroubleKind::Gates, "12 mm show the liver");
+    let reason = (&refused, Remedy::Resend);
     journal
         .record_refusal(&series, &result(), reason, at(2))
         .unwrap();

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{dispatcher::Dispatcher, recovery::record_unknown_instances};
 use crate::{
     chain,
-    dicom::Remedy,
+    dicom::{Remedy, Trouble, TroubleKind},
     series::Assembler,
     spool::journal::{JournalError, SeriesState},
     status::Notice,
@@ -22,12 +22,12 @@ const RETRY: Duration = Duration::from_secs(15);
 
 /// What the page says meanwhile.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct Outage {
     notice: Notice,
     retry_at: Instant,
 }
 
-impl Trouble {
+impl Outage {
     pub(super) fn retry_at(&self) -> Instant {
         self.retry_at
     }
@@ -44,17 +44,17 @@ impl Dispatcher {
         self.clear_notice();
         self.facts.pin(|facts| facts.notices.push(notice.clone()));
         let now = Instant::now();
-        let retry_at = match &self.trouble {
-            Some(trouble) if trouble.retry_at > now => trouble.retry_at,
+        let retry_at = match &self.outage {
+            Some(outage) if outage.retry_at > now => outage.retry_at,
             _ => now + RETRY,
         };
-        self.trouble = Some(Trouble { notice, retry_at });
+        self.outage = Some(Outage { notice, retry_at });
     }
 
     /// Takes everything up again, if there was trouble and it is time to try. Returns whether work
     /// can go on.
-    pub(super) fn out_of_trouble(&mut self) -> bool {
-        let Some(trouble) = &self.trouble else {
+    pub(super) fn outage_is_over(&mut self) -> bool {
+        let Some(outage) = &self.outage else {
             return true;
         };
         // What the engine or a result still works on belongs to the picture that is given up.
@@ -62,14 +62,14 @@ impl Dispatcher {
             .live
             .values()
             .any(|live| live.in_flight > 0 || live.making_result);
-        if busy || trouble.retry_at > Instant::now() {
+        if busy || outage.retry_at > Instant::now() {
             return false;
         }
         match self.take_up_again() {
             Ok(()) => {
                 tracing::info!("the journal is usable again");
                 self.clear_notice();
-                self.trouble = None;
+                self.outage = None;
                 true
             }
             Err(error) => {
@@ -83,7 +83,8 @@ impl Dispatcher {
         self.journal.check_writable()?;
         record_unknown_instances(&self.intake)?;
         // The process is alive: no attempt that was cut off counts.
-        let put_down = Some(("the journal could not be written", Remedy::Wait));
+        let trouble = Trouble::new(TroubleKind::Journal, "the journal could not be written");
+        let put_down = Some((&trouble, Remedy::Wait));
         for record in self.journal.in_states(&[SeriesState::Segmenting])? {
             self.journal.advance(
                 &record.series,
@@ -98,9 +99,9 @@ impl Dispatcher {
     }
 
     fn clear_notice(&self) {
-        if let Some(trouble) = &self.trouble {
+        if let Some(outage) = &self.outage {
             self.facts
-                .pin(|facts| facts.notices.retain(|notice| *notice != trouble.notice));
+                .pin(|facts| facts.notices.retain(|notice| *notice != outage.notice));
         }
     }
 }
