@@ -103,6 +103,13 @@ pub(super) fn jpeg_2000_size(stream: &[u8]) -> Result<Announced, CodecError> {
     })
 }
 
+/// How many bits a value of the first component has, its sign included, and whether it has one (Ssiz,
+/// ISO/IEC 15444-1 A.5.1).
+pub(super) fn jpeg_2000_precision(stream: &[u8]) -> Result<(u8, bool), CodecError> {
+    let depth = stream.get(42).ok_or(CodecError::NoHeader)?;
+    Ok(((depth & 0x7F) + 1, depth & 0x80 != 0))
+}
+
 /// Tiles of 128 x 128 over the largest image there is; writers for DICOM make one.
 const MAX_TILES: u64 = 1024;
 

@@ -7,9 +7,10 @@
 #![deny(clippy::indexing_slicing)]
 
 use dicom_dictionary_std::uids;
+use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
 use super::{
-    code_stream::{jpeg_2000_size, jpeg_2000_stream, jpeg_size},
+    code_stream::{jpeg_2000_precision, jpeg_2000_size, jpeg_2000_stream, jpeg_size},
     jpeg_extended, jpeg_ls, run_lengths,
 };
 use crate::series::InstanceHeader;
@@ -48,14 +49,15 @@ pub(super) fn decode(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, 
             }
         }
         uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => jpeg_ls::decode(frame, header)?,
-        uids::JPEG2000_LOSSLESS
-        | uids::JPEG2000
-        | uids::HTJ2K_LOSSLESS
-        | uids::HTJ2K_LOSSLESS_RPCL
-        | uids::HTJ2K => {
+        uids::JPEG2000_LOSSLESS | uids::JPEG2000 => {
             let stream = jpeg_2000_stream(frame)?;
             jpeg_2000_size(stream)?.expect(header)?;
             jpeg_2000(stream)?
+        }
+        uids::HTJ2K_LOSSLESS | uids::HTJ2K_LOSSLESS_RPCL | uids::HTJ2K => {
+            let stream = jpeg_2000_stream(frame)?;
+            jpeg_2000_size(stream)?.expect(header)?;
+            high_throughput_jpeg_2000(stream)?
         }
         // Encapsulated Uncompressed is all that is left of the decodable syntaxes.
         _ => uncompressed(frame, header)?,
@@ -100,11 +102,39 @@ fn jpeg(frame: &[u8]) -> Result<Vec<u16>, CodecError> {
     })
 }
 
-/// Part 1 and Part 15 (high throughput) alike. Signed values keep their low 16 bits, from which the
-/// pixel representation brings back the sign.
+/// ISO/IEC 15444-1. A stream that breaks off is refused, not filled up. Signed values keep their low 16
+/// bits, from which the pixel representation brings back the sign.
 fn jpeg_2000(frame: &[u8]) -> Result<Vec<u16>, CodecError> {
-    let image = jpeg2k::Image::from_bytes(frame).map_err(|err| CodecError::Codec {
+    let failed = |reason: String| CodecError::Codec {
         codec: "JPEG 2000",
+        reason,
+    };
+    let (bits, signed) = jpeg_2000_precision(frame)?;
+    if bits > 16 {
+        return Err(failed(format!("{bits} bits a value")));
+    }
+    let settings = DecodeSettings {
+        resolve_palette_indices: false,
+        strict: true,
+        target_resolution: None,
+    };
+    let image = Image::new(frame, &settings).map_err(|err| failed(err.to_string()))?;
+    let mut context = DecoderContext::default();
+    let decoded = image.decode(&mut context);
+    let decoded = decoded.map_err(|err| failed(err.to_string()))?;
+    let component = decoded.components().first().ok_or(CodecError::NoHeader)?;
+    // The library shifts signed values up as if they were not (A.5.1 and G.1.2).
+    let shift = if signed { 1 << (bits - 1) } else { 0 };
+    let largest = ((1_u32 << bits) - 1) as f32;
+    // What was compressed with loss may come back beyond the range.
+    let stored = |value: &f32| (value.round().clamp(0.0, largest) as i32 - shift) as u16;
+    Ok(component.samples().iter().map(stored).collect())
+}
+
+/// ISO/IEC 15444-15, with signs as in [`jpeg_2000`].
+fn high_throughput_jpeg_2000(frame: &[u8]) -> Result<Vec<u16>, CodecError> {
+    let image = jpeg2k::Image::from_bytes(frame).map_err(|err| CodecError::Codec {
+        codec: "HTJ2K",
         reason: err.to_string(),
     })?;
     let component = image.components().first().ok_or(CodecError::NoHeader)?;
@@ -282,6 +312,25 @@ mod tests {
             .map(|hu| *hu as u16)
             .collect();
         assert!(vectors::worst(&decoded, &vectors::ramp()) <= 25);
+    }
+
+    #[test]
+    fn lossy_jpeg_2000_is_decoded_closely_and_stays_in_range() {
+        let slope = vectors::slope();
+        for (stream, less, signed) in [
+            (vectors::JPEG_2000_LOSSY_UNSIGNED, 0, 0_u16),
+            (vectors::JPEG_2000_LOSSY_SIGNED, 1800, 1),
+        ] {
+            let sample = sample(uids::JPEG2000, vec![bytes(stream)], vec![])
+                .with(tags::ROWS, VR::US, 64_u16)
+                .with(tags::COLUMNS, VR::US, 64_u16)
+                .with(tags::PIXEL_REPRESENTATION, VR::US, signed);
+            let decoded = frames(&sample).unwrap().remove(0);
+            let expected = slope.iter().map(|value| value.cast_signed() - less);
+            let errors = decoded.iter().zip(expected).map(|(a, b)| a.abs_diff(b));
+            // OpenJPEG's own decoder is off by 13.
+            assert!(errors.max() <= Some(14), "signed {signed}");
+        }
     }
 
     #[test]
