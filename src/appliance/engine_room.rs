@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::{dispatcher::Message, finish::EncodedSlice};
 use crate::{
     chain,
-    dicom::{Remedy, TroubleKind, Uid},
+    dicom::{Remedy, Trouble, TroubleKind, Uid},
     engine::{Engine, EngineError, EngineOptions, Urgency, Workers, preprocess},
     mask::{HuHistogram, OrganSample, Probabilities},
     model::{Bundle, Manifest},
@@ -40,7 +40,7 @@ pub(super) struct SliceOutcome {
     pub series: Uid,
     pub sop_instance: Uid,
     /// By frame, or why the instance cannot be used.
-    pub slices: Result<Vec<(usize, EncodedSlice)>, String>,
+    pub slices: Result<Vec<(usize, EncodedSlice)>, Trouble>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +135,7 @@ impl EngineRoom {
             let outcome = SliceOutcome {
                 series: header.series.clone(),
                 sop_instance: header.sop_instance.clone(),
-                slices: slices.map_err(|error| chain(&error)),
+                slices: slices.map_err(|error| Trouble::new(error.kind(), chain(&error))),
             };
             // Nobody listens only while stopping.
             let _ = outbox.blocking_send(Message::Slices(outcome));

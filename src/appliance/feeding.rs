@@ -106,7 +106,7 @@ impl Dispatcher {
                 });
             }
             Err(reason) => {
-                tracing::warn!(series = %outcome.series, instance = %outcome.sop_instance, reason, "slice not usable");
+                tracing::warn!(series = %outcome.series, instance = %outcome.sop_instance, %reason, "slice not usable");
                 live.unreadable.insert(outcome.sop_instance, reason);
             }
         }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{engine_room::EngineRoom, finish::EncodedSlice};
 use crate::{
-    dicom::Uid,
+    dicom::{Trouble, TroubleKind, Uid},
     engine::Urgency,
     series::{Eligibility, Evidence, InstanceHeader, eligibility},
 };
@@ -38,8 +38,8 @@ pub(super) struct Live {
     /// What its slices go through. Fixed with the first slice: a mask comes from one model, so a
     /// series in work stays with the one it began with when another is chosen.
     pub engine: Option<Arc<EngineRoom>>,
-    /// Instances that could not be decoded, with the reason.
-    pub unreadable: BTreeMap<Uid, String>,
+    /// Instances that could not be decoded or computed, with the reason.
+    pub unreadable: BTreeMap<Uid, Trouble>,
     pub trust: Trust,
     /// The evidence on which the series counts as complete; instances that come later re-open it.
     pub completed: Option<Evidence>,
@@ -99,8 +99,44 @@ impl Live {
         self.completed.is_some() && !self.segmenting && self.retry_at.is_none()
     }
 
+    /// Why the network gave no numbers for one of its images, if there is one. That is no gap in what
+    /// the scanner sent: an answer without it would hide that the engine is broken.
+    pub(super) fn not_computed(&self) -> Option<&Trouble> {
+        let mut reasons = self.unreadable.values();
+        reasons.find(|reason| reason.kind == Some(TroubleKind::Engine))
+    }
+
     /// Whether every slice has been through the engine, or could not be.
     pub(super) fn encoded_all(&self) -> bool {
         self.to_encode.is_empty() && self.in_flight == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_cannot_be_decoded_is_a_gap_and_one_that_cannot_be_computed_is_not() {
+        let mut live = Live::new(Trust::New, Instant::now());
+        let fails = |live: &mut Live, uid, kind, words| {
+            let uid = Uid::parse(uid).unwrap();
+            live.unreadable.insert(uid, Trouble::new(kind, words));
+        };
+        fails(
+            &mut live,
+            "1.2.1",
+            TroubleKind::UnreadableSlices,
+            "cut short",
+        );
+        fails(
+            &mut live,
+            "1.2.2",
+            TroubleKind::Crashed,
+            "crashed the decoder",
+        );
+        assert_eq!(live.not_computed(), None);
+        fails(&mut live, "1.2.3", TroubleKind::Engine, "not finite");
+        assert_eq!(live.not_computed().unwrap().words, "not finite");
     }
 }

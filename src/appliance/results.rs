@@ -52,6 +52,8 @@ pub(super) enum ResultError {
     Spool(#[from] SpoolError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error("the network gave no numbers for one of its images: {0}")]
+    NotComputed(Trouble),
     #[error("making the result crashed")]
     Panicked,
 }
@@ -62,7 +64,7 @@ impl ResultError {
             Self::Finish(error) => error.remedy(),
             Self::Spool(error) => error.remedy(),
             Self::Journal(error) => error.remedy(),
-            Self::Read(_) | Self::Panicked => Remedy::Service,
+            Self::NotComputed(_) | Self::Read(_) | Self::Panicked => Remedy::Service,
         }
     }
 
@@ -72,6 +74,7 @@ impl ResultError {
             Self::Spool(error) if error.is_out_of_space() => TroubleKind::DiskFull,
             Self::Spool(_) | Self::Read(_) => TroubleKind::File,
             Self::Journal(_) => TroubleKind::Journal,
+            Self::NotComputed(_) => TroubleKind::Engine,
             Self::Panicked => TroubleKind::Crashed,
         };
         Trouble::new(kind, chain(self))
@@ -86,6 +89,7 @@ struct Job {
     encoded: HashMap<(Uid, usize), Arc<EncodedSlice>>,
     urgency: Urgency,
     last_durable: Instant,
+    not_computed: Option<Trouble>,
 }
 
 impl Results {
@@ -104,6 +108,7 @@ impl Results {
             encoded: live.encoded.clone(),
             urgency: live.urgency(),
             last_durable: live.last_durable,
+            not_computed: live.not_computed().cloned(),
         };
         let results = Arc::clone(self);
         let task = move || {
@@ -130,7 +135,11 @@ impl Results {
             encoded,
             urgency,
             last_durable,
+            not_computed,
         } = job;
+        if let Some(trouble) = not_computed {
+            return Err(ResultError::NotComputed(trouble.clone()));
+        }
         let record = self.journal.series(series)?;
         let record = record.ok_or_else(|| JournalError::UnknownSeries(series.clone()))?;
         let template = match headers.first() {

@@ -10,7 +10,7 @@ use clap::Args;
 use ndarray::{Array2, Axis, stack};
 
 use hepar::{
-    appliance::{self, Complete, encode_frames, finish},
+    appliance::{self, Complete, SliceError, encode_frames, finish},
     dicom::{Remedy, Uid},
     engine::{EngineChoice, EngineOptions, Urgency, Workers},
     mask::{Maps, map_slice},
@@ -248,6 +248,10 @@ pub fn encode(
                     .into_iter()
                     .map(|(frame, slice)| ((instance.clone(), frame), Arc::new(slice))),
             ),
+            // What the sender could not mend by sending it again is no gap in the stack.
+            Err(error @ SliceError::Engine(_)) => {
+                return Err(Failure::new(Failure::INTERNAL, error));
+            }
             // Left out like a slice that never came; the geometry then has a gap and says so.
             Err(error) => eprintln!("hepar: {instance}: {:#}", anyhow::Error::from(error)),
         }

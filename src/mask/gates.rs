@@ -32,7 +32,7 @@ pub struct Examination<'a> {
     pub agreement: Option<f64>,
     /// Images that were compressed with loss.
     pub lossy: usize,
-    /// Images that were left out: not decoded, or not finite in the network.
+    /// Images that were left out because they could not be decoded.
     pub unusable: usize,
 }
 

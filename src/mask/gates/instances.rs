@@ -13,13 +13,13 @@ pub(super) fn header(lossy: usize) -> Gate {
     gate.usually(at_most(0.0))
 }
 
-/// An instance that could not be decoded, or of which the network computed what is no number, is left
-/// out like one that never came.
+/// An instance that could not be decoded is left out like one that never came. One of which the network
+/// computed no number is no matter of gates: its series fails.
 pub(super) fn numeric(unusable: usize) -> Gate {
     let words = if unusable > 0 {
-        format!("{unusable} images could not be decoded or computed and are left out")
+        format!("{unusable} images could not be decoded and are left out")
     } else {
-        "every image could be decoded and computed".to_owned()
+        "every image could be decoded".to_owned()
     };
     let outcome = warn_if(unusable > 0);
     let gate = gate("numeric", outcome, unusable as f64, "images", &words);
