@@ -44,6 +44,7 @@ impl Intake {
         let now = Timestamp::now();
         let mut records = Vec::with_capacity(arrived.len());
         let mut readable = Vec::with_capacity(arrived.len());
+        let mut contradicted = Vec::new();
         for (receipt, source) in arrived {
             metrics::counter!(metric_names::INSTANCES).increment(1);
             metrics::counter!(metric_names::BYTES).increment(receipt.bytes_len());
@@ -52,6 +53,7 @@ impl Intake {
                 Arrival::Again => continue,
                 Arrival::Different { kept_as } => {
                     self.contradicted(&receipt, &source, kept_as);
+                    contradicted.push(receipt.sop_instance().clone());
                     continue;
                 }
             }
@@ -70,6 +72,10 @@ impl Intake {
             readable.extend(header.map(|header| (header, source)));
         }
         self.journal.record_instances(&records)?;
+        // After those that came with them, of which they may be the second.
+        if !contradicted.is_empty() {
+            self.journal.note_contradictions(&contradicted)?;
+        }
         let mut opened = BTreeMap::new();
         let mut taken = Vec::with_capacity(readable.len());
         for (header, source) in readable {

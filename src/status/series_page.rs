@@ -61,6 +61,8 @@ struct SeriesPage<'a> {
     /// `None` for whoever may not see patients.
     patient: Option<Patient>,
     quarantined: Vec<QuarantineView>,
+    /// Instances that came again with other content, and how often.
+    contradicted: Vec<(Uid, u32)>,
     frame: Frame,
 }
 
@@ -134,6 +136,7 @@ pub(super) async fn series_page(
             has_seg: seg.is_file(),
             patient: Patient::for_viewer(&frame.viewer, &seg),
             quarantined: set_apart_meanwhile(&pages, &record)?,
+            contradicted: pages.journal.contradicted(&series, LISTED)?,
             result: result.as_ref(),
             series: &view,
             record: &record,
@@ -163,8 +166,9 @@ fn viewer(pages: &Pages, record: &SeriesRecord, look: &Look) -> Result<Option<Vi
     }))
 }
 
-/// How many quarantined objects are looked through for those that came with a series.
-const QUARANTINED: u32 = 100;
+/// How many quarantined objects are looked through for those that came with a series, and how many
+/// contradicted instances are shown.
+const LISTED: u32 = 100;
 
 /// Objects of the same sender that were set apart while the series arrived: what is missing from it
 /// may be among them. They could not be read far enough to say which series they belong to.
@@ -173,7 +177,7 @@ fn set_apart_meanwhile(
     record: &SeriesRecord,
 ) -> Result<Vec<QuarantineView>, PageError> {
     let meanwhile = record.first_received_at..=record.last_received_at;
-    let quarantined = pages.journal.quarantined(QUARANTINED)?;
+    let quarantined = pages.journal.quarantined(LISTED)?;
     Ok(quarantined
         .into_iter()
         .filter(|instance| instance.source.calling_ae == record.calling_ae)

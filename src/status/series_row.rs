@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     dicom::{Remedy, Trouble},
-    spool::journal::{DeliveryState, RefusedBy, SeriesState},
+    spool::journal::{DeliveryState, SeriesState},
 };
 
 /// One of the three things that happen to a series: it is received, segmented, sent.
@@ -210,7 +210,7 @@ fn reason(series: &SeriesView, language: &Language) -> Told {
     }
     let refused_by = series.refused_by.iter();
     let of_gates: Option<Vec<String>> = refused_by
-        .map(|RefusedBy { code, measured }| gate_words(language, code, "refuse", *measured))
+        .map(|gate| gate_words(language, &gate.code, "refuse", gate.measured))
         .collect();
     match (of_gates, &series.reason) {
         (Some(gates), _) if !gates.is_empty() => Told::only(gates.join("; ")),

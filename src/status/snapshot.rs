@@ -17,8 +17,8 @@ use crate::{
     dicom::{Remedy, Trouble, Uid},
     encode::ObjectKind,
     spool::journal::{
-        DeliveryState, InstanceRecord, InstanceState, Journal, JournalError, RefusedBy,
-        SeriesRecord, SeriesState, Summary,
+        DeliveryState, GateOutcome, GateSummary, InstanceRecord, InstanceState, Journal,
+        JournalError, SeriesRecord, SeriesState, Summary,
     },
 };
 
@@ -82,7 +82,9 @@ pub struct SeriesView {
     /// Last slice durable to SEG durable.
     pub seconds_to_seg: Option<f64>,
     pub destinations: Vec<DeliveryView>,
-    /// The gates that refused an answer.
+    /// Every gate that was asked, in order.
+    pub gates: Vec<GateSummary>,
+    /// Those of them that refused an answer.
     pub refused_by: Vec<RefusedBy>,
     pub lesions: Option<u32>,
     pub liver_ml: Option<f64>,
@@ -100,6 +102,25 @@ pub struct DeliveryView {
     pub last_error: Option<Trouble>,
 }
 
+/// A gate that refused an answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RefusedBy {
+    pub code: String,
+    pub measured: f64,
+}
+
+fn refusing(gates: &[GateSummary]) -> Vec<RefusedBy> {
+    let refusing = gates
+        .iter()
+        .filter(|gate| gate.outcome == GateOutcome::Refuse);
+    refusing
+        .map(|gate| RefusedBy {
+            code: gate.code.clone(),
+            measured: gate.measured,
+        })
+        .collect()
+}
+
 impl SeriesView {
     #[must_use]
     pub fn new(record: SeriesRecord, facts: &Facts) -> Self {
@@ -109,10 +130,11 @@ impl SeriesView {
             lesions,
             tumour_ml,
             seconds_to_seg,
-            refused_by,
+            gates,
         } = record.summary;
         Self {
-            refused_by,
+            refused_by: refusing(&gates),
+            gates,
             lesions,
             liver_ml,
             tumour_ml,
@@ -163,6 +185,7 @@ impl SeriesView {
             finished_at: None,
             seconds_to_seg: None,
             destinations: Vec::new(),
+            gates: Vec::new(),
             refused_by: Vec::new(),
             lesions: None,
             liver_ml: None,

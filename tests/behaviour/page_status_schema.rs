@@ -106,6 +106,11 @@ fn real_answers_are_what_the_schema_says() {
         (!status["refused"].as_array().unwrap().is_empty()).then_some(status)
     });
     check(&status);
+    let listed = status["series"].as_array().unwrap();
+    let segmented = listed.iter().find(|found| found["id"] == *series.uid);
+    let gates = segmented.unwrap()["gates"].as_array().unwrap();
+    let codes: Vec<_> = gates.iter().map(|gate| &gate["code"]).collect();
+    assert!(codes.contains(&&"liver-volume".into()), "{codes:?}");
     assert_eq!(status["callers"][0]["calling_ae"], "CT1");
     assert_eq!(status["callers"][0]["associations"], 2);
     assert_eq!(status["refused"][0]["calling_ae"], "STRANGER");

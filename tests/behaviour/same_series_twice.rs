@@ -79,4 +79,14 @@ fn other_bytes_under_a_known_uid_do_not_replace_what_is_kept() {
     let after = hepar.series(&series.uid).unwrap();
     assert_eq!(after["instances_received"], 24, "{after}");
     assert_eq!(after["liver_ml"], before["liver_ml"]);
+
+    // Nor only the log: whoever looks at the series sees which image it was.
+    let page = hepar.get(&format!("/series/{}", series.uid)).unwrap().body;
+    let page = String::from_utf8(page).unwrap();
+    let (_, contradicted) = page.split_once("id=\"contradicted\"").expect(&page);
+    let (contradicted, _) = contradicted.split_once("</section>").unwrap();
+    let image = dicom_object::open_file(&series.files[12]).unwrap();
+    let image = image.meta().media_storage_sop_instance_uid();
+    assert!(contradicted.contains(image), "{contradicted}");
+    assert!(contradicted.contains("once"), "{contradicted}");
 }

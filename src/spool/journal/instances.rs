@@ -101,6 +101,31 @@ impl Journal {
         })
     }
 
+    /// Counts that other bytes came under these UIDs, once for each time that one is named.
+    pub fn note_contradictions(&self, sop_instances: &[Uid]) -> Result<(), JournalError> {
+        self.write(Durable::Soon, "note contradictions", |tx| {
+            let mut count = tx.prepare_cached(
+                "UPDATE instances SET contradicted = contradicted + 1 WHERE sop_instance = ?1",
+            )?;
+            for sop_instance in sop_instances {
+                count.execute([sop_instance])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The first instances of a series under whose UIDs other bytes came too, by UID, and how often.
+    pub fn contradicted(&self, series: &Uid, limit: u32) -> Result<Vec<(Uid, u32)>, JournalError> {
+        self.read("list contradicted instances", |db| {
+            db.prepare_cached(
+                "SELECT sop_instance, contradicted FROM instances
+                 WHERE series = ?1 AND contradicted > 0 ORDER BY sop_instance LIMIT ?2",
+            )?
+            .query_map((series, limit), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+
     /// Every instance the journal knows together with its series: what is on disk and not among
     /// these must be recorded.
     pub fn known_instances(&self) -> Result<std::collections::HashSet<Uid>, JournalError> {

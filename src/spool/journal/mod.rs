@@ -37,7 +37,7 @@ pub use recovery::Recovery;
 pub use runs::{LastRun, boot};
 pub use series::{NewSeries, SeriesRecord};
 pub use state::{DeliveryState, SeriesState};
-pub use summary::{RefusedBy, Summary};
+pub use summary::{GateOutcome, GateSummary, Summary};
 
 use crate::dicom::{Remedy, Uid};
 

@@ -139,9 +139,34 @@ const MIGRATIONS: [&str; 5] = [
          UPDATE series_counts SET series = series - 1 WHERE state = OLD.state;
          UPDATE series_counts SET series = series + 1 WHERE state = NEW.state;
      END;",
-    // Of the words beside them; unknown for what an older version wrote.
+    // The kinds are of the words beside them, unknown for what an older version wrote. `contradicted`:
+    // how often other bytes came under this UID. All gates are in the list, not only those that refused.
     "ALTER TABLE series ADD COLUMN reason_kind TEXT;
-     ALTER TABLE deliveries ADD COLUMN error_kind TEXT;",
+     ALTER TABLE deliveries ADD COLUMN error_kind TEXT;
+     ALTER TABLE instances ADD COLUMN contradicted INTEGER NOT NULL DEFAULT 0;
+
+     DROP TRIGGER findings_changed;
+     ALTER TABLE series DROP COLUMN refused_by;
+     ALTER TABLE series ADD COLUMN gates TEXT;
+     CREATE TRIGGER findings_changed AFTER UPDATE OF findings ON series
+     WHEN json_valid(NEW.findings) BEGIN
+         UPDATE series SET
+             liver_ml = NEW.findings ->> '$.liver_ml',
+             lesions = json_array_length(NEW.findings, '$.lesions'),
+             tumour_ml = NEW.findings ->> '$.tumour_ml',
+             seconds_to_seg = NEW.findings ->> '$.seconds_to_seg',
+             gates = (
+                 SELECT json_group_array(json_object(
+                     'code', gate.value ->> 'code', 'outcome', gate.value ->> 'outcome',
+                     'measured', gate.value ->> 'measured'))
+                 FROM json_each(NEW.findings, '$.gates') AS gate
+                 WHERE gate.value ->> 'outcome' IN ('pass', 'warn', 'refuse')
+                     AND typeof(gate.value ->> 'code') = 'text'
+                     AND typeof(gate.value ->> 'measured') IN ('integer', 'real')
+                 HAVING count(*) > 0)
+         WHERE id = NEW.id;
+     END;
+     UPDATE series SET findings = findings;",
 ];
 
 /// What a file turned out to be.

@@ -68,7 +68,7 @@ pub(super) const SERIES: &str =
     "SELECT id, series, study, state, reason, reason_kind, remedy, attempts, interruptions,
      revision, calling_ae, peer, description, modality, accession_number, instances_received,
      announced, slices_encoded, first_received_at, last_received_at, queued_at, finished_at,
-     purged_at, liver_ml, lesions, tumour_ml, seconds_to_seg, refused_by FROM series";
+     purged_at, liver_ml, lesions, tumour_ml, seconds_to_seg, gates FROM series";
 
 impl Journal {
     /// The record of a series, made if this is its first instance.

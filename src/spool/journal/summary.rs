@@ -15,31 +15,40 @@ pub struct Summary {
     pub tumour_ml: Option<f64>,
     /// Last slice durable to SEG durable.
     pub seconds_to_seg: Option<f64>,
-    /// The gates that refused an answer.
-    pub refused_by: Vec<RefusedBy>,
+    /// In the order in which they were asked.
+    pub gates: Vec<GateSummary>,
 }
 
-/// A gate that refused an answer: its code, and what it measured.
+/// A gate: its code, what it says, and what it measured.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct RefusedBy {
+pub struct GateSummary {
     pub code: String,
+    pub outcome: GateOutcome,
     pub measured: f64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GateOutcome {
+    Pass,
+    Warn,
+    Refuse,
 }
 
 impl Summary {
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let refused_by: Option<Gates> = row.get("refused_by")?;
+        let gates: Option<Gates> = row.get("gates")?;
         Ok(Self {
             liver_ml: row.get("liver_ml")?,
             lesions: row.get("lesions")?,
             tumour_ml: row.get("tumour_ml")?,
             seconds_to_seg: row.get("seconds_to_seg")?,
-            refused_by: refused_by.map_or(Vec::new(), |gates| gates.0),
+            gates: gates.map_or(Vec::new(), |gates| gates.0),
         })
     }
 }
 
-struct Gates(Vec<RefusedBy>);
+struct Gates(Vec<GateSummary>);
 
 impl FromSql for Gates {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {

@@ -213,6 +213,12 @@ about-made-by = Made by
 purged = The slices and results were removed by retention; this record is what is left.
 download-seg = Download SEG
 download-result = Download result.json
+contradicted = Came again with other content
+contradicted-explained = The first content is used; the other is kept aside. Ask the scanner's service why one UID stands for different objects.
+contradicted-times = { $n ->
+        [one] once
+       *[other] { $n } times
+    }
 set-apart-meanwhile = Set apart while this series arrived
 set-apart-meanwhile-explained = These objects of the same scanner could not be read; slices that are missing may be among them.
 cancel = Cancel
@@ -228,8 +234,8 @@ gate-header = { $outcome ->
        *[other] Images were compressed with loss: small lesions may be gone
     }
 gate-numeric = { $outcome ->
-        [pass] Every image could be decoded and computed
-       *[other] Images that could not be decoded or computed and are left out: { $measured }
+        [pass] Every image could be decoded
+       *[other] Images that could not be decoded and are left out: { $measured }
     }
 gate-hu-air = { $outcome ->
         [pass] Air is where it should be

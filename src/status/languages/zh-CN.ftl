@@ -203,6 +203,11 @@ about-made-by = 生成者
 purged = 图像与结果已按保留策略删除；仅存此记录。
 download-seg = 下载 SEG
 download-result = 下载 result.json
+contradicted = 以不同内容再次收到
+contradicted-explained = 采用先收到的内容；其余另行保存。请询问扫描仪售后，为何同一 UID 对应不同对象。
+contradicted-times = { $n ->
+       *[other] { $n } 次
+    }
 set-apart-meanwhile = 接收本序列期间另存的对象
 set-apart-meanwhile-explained = 同一扫描仪的这些对象无法读取；缺失的层可能在其中。
 cancel = 取消
@@ -218,8 +223,8 @@ gate-header = { $outcome ->
        *[other] 图像经有损压缩：小病灶可能已丢失
     }
 gate-numeric = { $outcome ->
-        [pass] 所有图像均可解码和计算
-       *[other] 无法解码或计算而略去的图像：{ $measured }
+        [pass] 所有图像均可解码
+       *[other] 无法解码而略去的图像：{ $measured }
     }
 gate-hu-air = { $outcome ->
         [pass] 空气的数值正常

@@ -26,10 +26,16 @@ fn summed_up() -> Summary {
         lesions: Some(2),
         tumour_ml: Some(14.0),
         seconds_to_seg: Some(4.25),
-        refused_by: vec![RefusedBy {
-            code: "body-region".to_owned(),
-            measured: 12.0,
-        }],
+        gates: [
+            ("liver-volume", GateOutcome::Pass, 1512.5),
+            ("body-region", GateOutcome::Refuse, 12.0),
+        ]
+        .map(|(code, outcome, measured)| GateSummary {
+            code: code.to_owned(),
+            outcome,
+            measured,
+        })
+        .to_vec(),
     }
 }
 
