@@ -88,7 +88,7 @@ impl Cause {
             }
             Self::Loading => language.say("light-loading"),
             Self::NotSegmenting { reason } => {
-                let reason = Told::new(reason, language).words;
+                let reason = Told::briefly(reason, language).words;
                 language.tell("light-not-segmenting", &[("reason", reason.into())])
             }
             Self::NotDelivering {
@@ -105,6 +105,15 @@ impl Cause {
                 ],
             ),
             Self::Ready => language.say("light-ready"),
+        }
+    }
+
+    /// What the headline has no room for, in English: names, addresses, figures.
+    pub(super) fn detail(&self, language: &Language) -> Option<String> {
+        match self {
+            Self::NotSegmenting { reason } => Told::briefly(reason, language).detail,
+            Self::NotDelivering { reason, .. } => Told::new(reason, language).detail,
+            Self::NotReceiving { .. } | Self::Loading | Self::Ready => None,
         }
     }
 
@@ -175,7 +184,8 @@ mod tests {
             TroubleKind::GoldenCheck,
             "the golden check failed",
         )));
-        let not_segmenting = "Receiving, not segmenting: the golden check failed".to_owned();
+        let not_segmenting = "Receiving, not segmenting: the engine fails the model's golden check";
+        let not_segmenting = not_segmenting.to_owned();
         assert_eq!(words(&facts), (Light::Red, not_segmenting));
 
         facts.not_receiving = Some(NotReceiving::DiskFull {

@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub light: Light,
     /// The traffic light in words, in English.
     pub headline: String,
+    /// What went wrong in the words of the part in trouble, where the headline has no room for it.
+    pub detail: Option<String>,
     #[serde(skip)]
     pub(super) cause: Cause,
     /// In English.
@@ -232,6 +234,7 @@ impl Snapshot {
             ready: facts.not_receiving.is_none(),
             light: cause.light(),
             headline: cause.words(Language::english()),
+            detail: cause.detail(Language::english()),
             cause,
             notices: notices(&facts),
             anyone_may_send,

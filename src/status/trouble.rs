@@ -14,8 +14,16 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn new(trouble: &Trouble, language: &Language) -> Self {
-        let kind = trouble.kind.filter(|_| !language.is_english());
-        match kind {
+        if language.is_english() {
+            Self::only(trouble.words.clone())
+        } else {
+            Self::briefly(trouble, language)
+        }
+    }
+
+    /// By its kind in every language, for where it has to be short.
+    pub(super) fn briefly(trouble: &Trouble, language: &Language) -> Self {
+        match trouble.kind {
             Some(kind) => Self {
                 words: language.say(&format!("trouble-{}", kind.as_str())),
                 detail: Some(trouble.words.clone()),

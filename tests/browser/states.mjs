@@ -4,8 +4,9 @@ import { open, say, silent, sound, start } from "./harness.mjs";
 
 const browser = await start();
 const page = await open(browser, "/");
-await page.getByRole("heading", { level: 1, name: "Receiving, not segmenting" }).waitFor();
+await page.getByRole("heading", { level: 1, name: "Receiving, not segmenting: the model cannot be used" }).waitFor();
 assert.equal(await page.locator(".light.red").count(), 1);
+assert.match(await page.locator(".light .detail").textContent(), /bundle\.toml/);
 assert.match(await page.locator(".light .advice").textContent(), /biomedical engineer/);
 
 const expected = {
@@ -43,7 +44,7 @@ assert.match(await page.locator('li.row[data-state="refused"]').textContent(), /
 assert.match(await page.locator("h1").textContent(), /正在接收，无法分割：模型无法使用/);
 const delivering = page.locator('li.row[data-state="delivering"]');
 assert.equal(await delivering.locator(".why strong").textContent(), "对方中止了关联");
-assert.equal(await delivering.locator('[lang="en"]').textContent(), "pacs hangs up");
+assert.equal(await delivering.locator('[lang="en"]').textContent(), "(pacs hangs up)");
 await sound(page, "states-zh");
 silent(page);
 await browser.close();

@@ -81,7 +81,7 @@ set-apart-explained = These objects were received and are kept, but could not be
 column-instance = Instance
 column-why = Why
 
-### What did not work, by kind
+### What did not work, by kind; of the engine and the model within a sentence
 
 trouble-of = { $name }: { $trouble }
 trouble-not-segmentable = These are not axial CT slices
@@ -91,9 +91,9 @@ trouble-rotated-slices = Slices are rotated against each other
 trouble-coincident-slices = Several images lie at one position and nothing tells them apart
 trouble-unreadable-slices = The images cannot be decoded
 trouble-gates = A check refuses an answer
-trouble-engine = The engine failed
-trouble-golden-check = The engine fails the model's golden check
-trouble-model = The model cannot be used
+trouble-engine = the engine failed
+trouble-golden-check = the engine fails the model's golden check
+trouble-model = the model cannot be used
 trouble-crashed = The program failed in this series
 trouble-ended-the-process = This series ended the program more than once
 trouble-file = A file of this box cannot be read or written
