@@ -187,6 +187,16 @@ pub fn without_activation_quantisation(file: &[u8]) -> Result<Vec<u8>, GraphErro
     Ok(graph.without_activation_quantisation().encode())
 }
 
+/// Whether every value is a number. In blocks, so that many are looked at in one instruction.
+fn all_finite(values: &[f32]) -> bool {
+    let is_finite = |block: &[f32]| {
+        block
+            .iter()
+            .fold(true, |all, value| all & value.is_finite())
+    };
+    values.chunks(64).all(is_finite)
+}
+
 /// To half precision; a value beyond its range becomes infinite, which the check finds.
 fn to_half(values: &[f32]) -> Vec<f16> {
     let mut half = vec![f16::ZERO; values.len()];
@@ -203,6 +213,21 @@ fn to_single(values: &[f16]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_value_that_is_no_number_is_found_wherever_it_stands() {
+        for length in [0, 1, 63, 64, 65, 200] {
+            let values = vec![f32::MAX; length];
+            assert!(all_finite(&values));
+            for at in 0..length {
+                for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    let mut values = values.clone();
+                    values[at] = wrong;
+                    assert!(!all_finite(&values), "{wrong} at {at} of {length}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_moved_slice_shows_air_where_it_came_from() {

@@ -20,7 +20,7 @@ use ort::{
 };
 
 use super::{
-    Cause, Embedding, Engine, EngineError, EngineInfo, Image, Logits,
+    Cause, Embedding, Engine, EngineError, EngineInfo, Image, Logits, all_finite,
     graph::Graph,
     interface::{Interface, InterfaceError},
     to_single,
@@ -236,21 +236,17 @@ impl Engine for OnnxRuntime {
             ..
         } = &*self.interface;
         let input = (port.shape.clone(), image.values.as_slice());
-        let run = || -> ort::Result<Vec<Vec<f32>>> {
-            let input = SessionInputValue::from(TensorRef::from_array_view(input)?);
-            let outputs = self.encoder.run(vec![(port.name.as_str(), input)])?;
-            let values = encoded.iter().map(|port| {
-                let (_, values) = outputs[port.name.as_str()].try_extract_tensor::<f32>()?;
-                Ok(values.to_vec())
-            });
-            values.collect()
-        };
-        let outputs = run().map_err(|error| failed(ENCODER, error))?;
-        let outputs = outputs
-            .iter()
-            .map(|values| finite(values, ENCODER))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.interface.embedding(&outputs))
+        let failed = |error| failed(ENCODER, error);
+        let input = TensorRef::from_array_view(input).map_err(failed)?;
+        let inputs = vec![(port.name.as_str(), SessionInputValue::from(input))];
+        let outputs = self.encoder.run(inputs).map_err(failed)?;
+        let values = encoded.iter().map(|port| {
+            let values = outputs[port.name.as_str()].try_extract_tensor::<f32>();
+            let (_, values) = values.map_err(failed)?;
+            finite(values, ENCODER)
+        });
+        let values: Vec<&[f32]> = values.collect::<Result<_, _>>()?;
+        Ok(self.interface.embedding(&values))
     }
 
     fn head(&mut self, embedding: &Embedding) -> Result<Logits, EngineError> {
@@ -289,7 +285,7 @@ impl Engine for OnnxRuntime {
 }
 
 fn finite<'a>(values: &'a [f32], step: &'static str) -> Result<&'a [f32], EngineError> {
-    if values.iter().all(|value| value.is_finite()) {
+    if all_finite(values) {
         return Ok(values);
     }
     Err(EngineError::NotFinite { engine: NAME, step })

@@ -16,7 +16,7 @@ use tract_onnx::{
 };
 
 use super::{
-    Embedding, Engine, EngineError, EngineInfo, Image, Logits,
+    Embedding, Engine, EngineError, EngineInfo, Image, Logits, all_finite,
     graph::Graph,
     interface::{Interface, InterfaceError},
     to_single,
@@ -163,7 +163,7 @@ fn values<'a>(tensor: &'a TValue, step: &'static str) -> Result<&'a [f32], Engin
         .try_as_plain_ram()
         .and_then(|plain| plain.as_slice::<f32>())
         .map_err(|error| failed(step, error))?;
-    if values.iter().all(|value| value.is_finite()) {
+    if all_finite(values) {
         return Ok(values);
     }
     Err(EngineError::NotFinite { engine: NAME, step })
