@@ -2,6 +2,8 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use std::borrow::Cow;
+
 use super::compressed::CodecError;
 use crate::series::InstanceHeader;
 
@@ -108,6 +110,40 @@ pub(super) fn jpeg_2000_size(stream: &[u8]) -> Result<Announced, CodecError> {
 pub(super) fn jpeg_2000_precision(stream: &[u8]) -> Result<(u8, bool), CodecError> {
     let depth = stream.get(42).ok_or(CodecError::NoHeader)?;
     Ok(((depth & 0x7F) + 1, depth & 0x80 != 0))
+}
+
+/// The stream with the end marker that some writers leave away or pad over, so that a stream whose every
+/// tile is whole does not pass for one that was cut short (ISO/IEC 15444-1 A.4.2, A.4.4).
+pub(super) fn jpeg_2000_ended(stream: &[u8]) -> Cow<'_, [u8]> {
+    match end_of_tiles(stream) {
+        Some(end) if !stream.get(end..).unwrap_or_default().starts_with(&END) => {
+            let mut ended = stream.get(..end).unwrap_or_default().to_vec();
+            ended.extend(END);
+            Cow::Owned(ended)
+        }
+        _ => Cow::Borrowed(stream),
+    }
+}
+
+const START_OF_TILE_PART: [u8; 2] = [0xFF, 0x90];
+const END: [u8; 2] = [0xFF, 0xD9];
+
+/// Where the last tile part ends by what the tile parts say of their lengths; `None` if one says nothing,
+/// or ends beyond the stream.
+fn end_of_tiles(stream: &[u8]) -> Option<usize> {
+    let is_tile_part = |at: usize| stream.get(at..at + 2) == Some(&START_OF_TILE_PART);
+    // The marker segments of the main header, after SOC.
+    let mut at = 2;
+    while !is_tile_part(at) {
+        at += 2 + usize::from(big_u16(stream, at + 2).ok()?);
+    }
+    while is_tile_part(at) {
+        let length = big_u32(stream, at + 6).ok()? as usize;
+        at = at
+            .checked_add(length)
+            .filter(|end| length > 0 && *end <= stream.len())?;
+    }
+    Some(at)
 }
 
 /// Tiles of 128 x 128 over the largest image there is; writers for DICOM make one.

@@ -10,7 +10,9 @@ use dicom_dictionary_std::uids;
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
 use super::{
-    code_stream::{jpeg_2000_precision, jpeg_2000_size, jpeg_2000_stream, jpeg_size},
+    code_stream::{
+        jpeg_2000_ended, jpeg_2000_precision, jpeg_2000_size, jpeg_2000_stream, jpeg_size,
+    },
     jpeg_extended, jpeg_ls, run_lengths,
 };
 use crate::series::InstanceHeader;
@@ -118,7 +120,8 @@ fn jpeg_2000(frame: &[u8]) -> Result<Vec<u16>, CodecError> {
         strict: true,
         target_resolution: None,
     };
-    let image = Image::new(frame, &settings).map_err(|err| failed(err.to_string()))?;
+    let ended = jpeg_2000_ended(frame);
+    let image = Image::new(&ended, &settings).map_err(|err| failed(err.to_string()))?;
     let mut context = DecoderContext::default();
     let decoded = image.decode(&mut context);
     let decoded = decoded.map_err(|err| failed(err.to_string()))?;
@@ -312,6 +315,27 @@ mod tests {
             .map(|hu| *hu as u16)
             .collect();
         assert!(vectors::worst(&decoded, &vectors::ramp()) <= 25);
+    }
+
+    #[test]
+    fn a_jpeg_2000_stream_may_lack_its_end_marker_but_no_byte_of_a_tile() {
+        let whole = bytes(vectors::JPEG_2000_UNSIGNED);
+        let expected = [hounsfield(&image(1, 4095))];
+        let of = |stream: &[u8]| {
+            let sample = sample(uids::JPEG2000_LOSSLESS, vec![stream.to_vec()], vec![]);
+            frames(&sample)
+        };
+        let (tiles, _end) = whole.split_at(whole.len() - 2);
+        for padding in [0, 1, 2, 3, 10] {
+            let stream = [tiles, &vec![0; padding]].concat();
+            assert_eq!(of(&stream).unwrap(), expected, "padded by {padding}");
+        }
+        let padded = [&*whole, &[0, 0, 0]].concat();
+        assert_eq!(of(&padded).unwrap(), expected);
+        for missing in 1..tiles.len() {
+            let (cut, _) = tiles.split_at(tiles.len() - missing);
+            assert!(of(cut).is_err(), "{missing} bytes are missing");
+        }
     }
 
     #[test]
