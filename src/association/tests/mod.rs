@@ -242,7 +242,10 @@ impl Peer {
                 .collect(),
             user_variables: vec![UserVariableItem::MaxLength(max_pdu)],
         });
-        dicom_ul::write_pdu(&mut self.0, &request).unwrap();
+        // In one write: a server that hangs up at the first byte would break the next.
+        let mut bytes = Vec::new();
+        dicom_ul::write_pdu(&mut bytes, &request).unwrap();
+        self.send(&bytes);
     }
 
     /// An association on which context 1 is CT.
