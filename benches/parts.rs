@@ -19,7 +19,7 @@ use hepar::{
         EngineChoice, EngineOptions, Image, Logits, Urgency, Workers, preprocess,
         without_activation_quantisation,
     },
-    mask::{HuHistogram, Labels, Probabilities, label_slice, measure, postprocess},
+    mask::{HuHistogram, Labels, LogOdds, Probabilities, label_slice, measure, postprocess},
     model::Bundle,
     phantom::{PhantomSpec, synthesise},
     series::InstanceHeader,
@@ -57,7 +57,8 @@ fn slice(criterion: &mut Criterion) {
     let workers = start(&bundle, EngineChoice::Tract, None);
     let logits = logits(&workers, image);
     let temperature = &bundle.manifest.output.temperature;
-    let probabilities = Probabilities::of(&logits, temperature);
+    let log_odds = LogOdds::of(&logits, temperature);
+    let probabilities = Probabilities::mean([&log_odds]).expect("a slice is its own mean");
 
     let mut group = criterion.benchmark_group("slice");
     group.bench_function("lay out", |b| b.iter(|| preprocess(&slice, &plane, input)));
@@ -65,11 +66,9 @@ fn slice(criterion: &mut Criterion) {
         b.iter(|| preprocess(&slice, &turned, input));
     });
     group.bench_function("histogram", |b| b.iter(|| HuHistogram::of(&slice)));
-    group.bench_function("probabilities", |b| {
-        b.iter(|| Probabilities::of(&logits, temperature));
-    });
+    group.bench_function("log odds", |b| b.iter(|| LogOdds::of(&logits, temperature)));
     group.bench_function("mean of neighbours", |b| {
-        b.iter(|| Probabilities::mean(vec![&probabilities; NEIGHBOURS]));
+        b.iter(|| Probabilities::mean(vec![&log_odds; NEIGHBOURS]));
     });
     group.bench_function("labels", |b| {
         b.iter(|| label_slice(&probabilities, &placement));
@@ -174,9 +173,7 @@ fn series(criterion: &mut Criterion) {
     let stack = arrange(&headers).expect("a stack");
     let truth: Array3<u8> =
         ndarray_npy::read_npy(inputs.join("series/labels.npy")).expect("the truth");
-    let labels = Labels {
-        slices: truth.outer_iter().map(|slice| slice.to_owned()).collect(),
-    };
+    let labels: Labels = truth.outer_iter().map(|slice| slice.to_owned()).collect();
     let equipment = Equipment {
         manufacturer: "Hepar".to_owned(),
         model_name: "Hepar".to_owned(),

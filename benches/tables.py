@@ -94,7 +94,7 @@ parts = [
     ("slice", "lay out", "lay out a slice for the network"),
     ("slice", "lay out, transposed", "the same, transposed"),
     ("slice", "histogram", "histogram of a slice"),
-    ("slice", "probabilities", "logits to probabilities"),
+    ("slice", "log odds", "logits to log odds"),
     ("slice", "mean of neighbours", "mean over 7 neighbours"),
     ("slice", "labels", "labels of 512×512"),
     ("series", "clean", "clean the labels of 300 slices"),

@@ -15,7 +15,7 @@ use crate::{
     chain,
     dicom::{Remedy, Trouble, TroubleKind, Uid},
     engine::{Engine, EngineError, EngineOptions, Urgency, Workers, preprocess},
-    mask::{HuHistogram, OrganSample, Probabilities},
+    mask::{HuHistogram, LogOdds, OrganSample},
     model::{Bundle, Manifest},
     series::{InstanceHeader, is_slice},
     spool::Spool,
@@ -164,10 +164,10 @@ pub fn encode_frames(
         let (image, placement) = preprocess(&hounsfield, &plane, &manifest.input);
         let embedding = engine.encode(&image)?;
         let logits = engine.head(&embedding)?;
-        let probabilities = Probabilities::of(&logits, &manifest.output.temperature);
+        let log_odds = LogOdds::of(&logits, &manifest.output.temperature);
         let slice = EncodedSlice {
-            sample: OrganSample::of(&probabilities, &hounsfield, &placement),
-            probabilities,
+            sample: OrganSample::of(&log_odds, &hounsfield, &placement),
+            log_odds,
             organ_in_view: embedding.organ_in_view(),
             distance: embedding.distance(),
             placement,

@@ -4,7 +4,6 @@
 use std::{collections::HashMap, io, num::NonZero, panic::resume_unwind, sync::Arc, thread};
 
 use jiff::Zoned;
-use ndarray::Array2;
 use serde::Serialize;
 
 use super::{engine_room::SliceError, second_look};
@@ -17,22 +16,21 @@ use crate::{
     },
     engine::{EngineInfo, Placement, Urgency, Workers},
     mask::{
-        self, Examination, Findings, Gate, HuHistogram, Labels, OrganSample, Outcome,
-        Probabilities, View,
+        self, Examination, Findings, Gate, HuHistogram, LabelSlice, Labels, LogOdds, OrganSample,
+        Outcome, Probabilities, View,
     },
     model::{Bundle, Postprocess},
     series::InstanceHeader,
     volume::{self, FrameSource, GeometryError, Stack},
 };
 
-/// A slice that has been through the network: class probabilities, and where they lie on the
-/// source grid.
+/// A slice that has been through the network: what it says, and where that lies on the source grid.
 ///
 /// The head looks at one slice, so it runs right after the encoder, and what waits for the rest of
-/// the series is its answer, a tenth of the embedding's size.
+/// the series is its answer, a thirtieth of the embedding's size.
 #[derive(Debug)]
 pub struct EncodedSlice {
-    pub probabilities: Probabilities,
+    pub log_odds: LogOdds,
     /// The encoder's probability that the slice shows the liver at all.
     pub organ_in_view: Option<f32>,
     /// How far the encoder finds it from the slices of training.
@@ -304,7 +302,8 @@ fn picture(source: &SegInput<'_>, complete: &Complete<'_>) -> Option<Picture> {
     let file = (complete.file)(&place.sop_instance).ok()?;
     let slice = FrameSource::open(&file, header).ok()?.frame(place.frame);
     let slice = &slice.ok()?;
-    let png = encode::preview(slice, source.labels.slices.get(shown)?).ok()?;
+    let labels = source.labels.slices.get(shown)?.whole();
+    let png = encode::preview(slice, &labels).ok()?;
     let input = CaptureInput {
         source,
         shown,
@@ -343,7 +342,7 @@ fn distance(slices: &[&EncodedSlice], labels: &Labels) -> Option<f64> {
     let mut distances: Vec<f64> = slices
         .iter()
         .zip(&labels.slices)
-        .filter(|(_, labels)| labels.iter().any(|label| *label != 0))
+        .filter(|(_, labels)| !labels.is_background())
         .filter_map(|(slice, _)| slice.distance.map(f64::from))
         .collect();
     distances.sort_by(f64::total_cmp);
@@ -359,15 +358,15 @@ fn is_encoded(header: &InstanceHeader, encoded: &HashMap<(Uid, usize), Arc<Encod
 
 /// The label map of every slice, on all cores: slices do not depend on each other.
 fn label(slices: &[&EncodedSlice], along_mm: &[f64], view: &View, rules: &Postprocess) -> Labels {
-    let label_one = |slice: usize| -> Array2<u8> {
+    let label_one = |slice: usize| -> LabelSlice {
         let placement = &slices[slice].placement;
         if !view.may_show_organ(slice, rules) {
-            return Array2::zeros((placement.rows, placement.columns));
+            return LabelSlice::background((placement.rows, placement.columns));
         }
         let near = mask::neighbours(along_mm, slice, rules.z_smoothing_mm);
-        let near = near.map(|at| &slices[at].probabilities);
+        let near = near.map(|at| &slices[at].log_odds);
         let smooth = Probabilities::mean(near).expect("a slice is its own neighbour");
-        mask::label_slice(&smooth, placement)
+        mask::label_slice(&smooth, placement).into()
     };
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let indices: Vec<usize> = (0..slices.len()).collect();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, EngineError, preprocess},
-    mask::{Agreement, Labels, Probabilities, SHIFT, slices_to_look_at_again},
+    mask::{Agreement, Labels, LogOdds, SHIFT, slices_to_look_at_again},
     model::{InputContract, OutputContract},
     series::InstanceHeader,
     volume::{FrameSource, Stack},
@@ -56,7 +56,7 @@ pub(super) fn agreement(
             .blocking_recv()
             .map_err(|_| EngineError::Stopped)??;
         if let Some(moved) = moved {
-            agreement.add(&first.probabilities, &moved);
+            agreement.add(&first.log_odds, &moved);
         }
     }
     Ok(agreement.dice())
@@ -74,7 +74,7 @@ struct Again {
 impl Again {
     /// What the network finds where the slice is moved; `None` for a frame without a plane, which
     /// no stack holds.
-    fn look(&self, engine: &mut dyn Engine) -> Result<Option<Probabilities>, SliceError> {
+    fn look(&self, engine: &mut dyn Engine) -> Result<Option<LogOdds>, SliceError> {
         let plane = self.header.frames.get(self.frame);
         let Some(plane) = plane.and_then(|frame| frame.plane) else {
             return Ok(None);
@@ -84,6 +84,6 @@ impl Again {
         let moved = image.moved(SHIFT.map(|pixels| pixels * self.output.stride));
         let embedding = engine.encode(&moved)?;
         let logits = engine.head(&embedding)?;
-        Ok(Some(Probabilities::of(&logits, &self.output.temperature)))
+        Ok(Some(LogOdds::of(&logits, &self.output.temperature)))
     }
 }

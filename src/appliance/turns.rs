@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::live::Live;
 use crate::dicom::Uid;
 
-/// Encoded slices that wait in memory for the rest of their series, of all series together: some
-/// 100 KB each. Four of the longest series at once, or thirty ordinary ones.
-pub(super) const HELD: usize = 8192;
+/// What encoded slices that wait for the rest of their series may take in memory, all series
+/// together, bytes. With the bundle that comes along that is 8192 slices: four of the longest series
+/// at once, or thirty ordinary ones.
+pub(super) const HELD: usize = 256 << 20;
 
 /// Whose slices are encoded now.
 #[derive(Debug, Eq, PartialEq)]
@@ -20,7 +21,7 @@ pub(super) enum Turn {
 
 impl Turn {
     pub(super) fn of(series: &BTreeMap<Uid, Live>, most: usize) -> Self {
-        let held: usize = series.values().map(|live| live.encoded.len()).sum();
+        let held: usize = series.values().map(held_by).sum();
         let working = series.iter().filter(|(_, live)| live.retry_at.is_none());
         let nearest = working.max_by_key(|(_, live)| {
             let (begun, complete) = (live.segmenting, live.completed.is_some());
@@ -40,6 +41,12 @@ impl Turn {
     }
 }
 
+/// Slices of one series went through one network, so they are of one size.
+fn held_by(live: &Live) -> usize {
+    let one = live.encoded.values().next();
+    one.map_or(0, |slice| slice.log_odds.bytes()) * live.encoded.len()
+}
+
 #[cfg(test)]
 mod tests {
     use std::{sync::Arc, time::Instant};
@@ -50,7 +57,7 @@ mod tests {
     use crate::{
         appliance::{EncodedSlice, live::Trust},
         engine::{Image, Logits, preprocess},
-        mask::{HuHistogram, OrganSample, Probabilities},
+        mask::{HuHistogram, LogOdds, OrganSample},
         model::Bundle,
         series::Evidence,
         volume::HuSlice,
@@ -75,7 +82,7 @@ mod tests {
         };
         let (_, placement): (Image, _) = preprocess(&hounsfield, &plane, &bundle.manifest.input);
         Arc::new(EncodedSlice {
-            probabilities: Probabilities::of(&Logits(Array3::zeros((3, 2, 2))), &[1.0; 3]),
+            log_odds: LogOdds::of(&Logits(Array3::zeros((3, 2, 2))), &[1.0; 3]),
             organ_in_view: None,
             distance: None,
             placement,
@@ -96,24 +103,25 @@ mod tests {
     #[test]
     fn when_too_much_waits_in_memory_only_the_series_nearest_to_its_result_goes_on() {
         let slice = slice();
+        let turn = |series: &_, slices| Turn::of(series, slices * slice.log_odds.bytes());
         let mut series = BTreeMap::from([
             (uid("1.1"), holding(3, &slice)),
             (uid("1.2"), holding(2, &slice)),
             (uid("1.3"), holding(0, &slice)),
         ]);
-        assert_eq!(Turn::of(&series, 6), Turn::Everybody);
-        assert_eq!(Turn::of(&series, 5), Turn::Only(uid("1.1")));
+        assert_eq!(turn(&series, 6), Turn::Everybody);
+        assert_eq!(turn(&series, 5), Turn::Only(uid("1.1")));
 
         // Complete comes before long, begun before complete, and what must wait before nothing.
         let complete = |live: &mut Live| live.completed = Some(Evidence::Quiet);
         complete(series.get_mut(&uid("1.2")).unwrap());
-        assert_eq!(Turn::of(&series, 5), Turn::Only(uid("1.2")));
+        assert_eq!(turn(&series, 5), Turn::Only(uid("1.2")));
         let begun = series.get_mut(&uid("1.3")).unwrap();
         complete(begun);
         begun.segmenting = true;
-        assert_eq!(Turn::of(&series, 5), Turn::Only(uid("1.3")));
+        assert_eq!(turn(&series, 5), Turn::Only(uid("1.3")));
         series.get_mut(&uid("1.3")).unwrap().retry_at = Some(Instant::now());
-        let turn = Turn::of(&series, 5);
-        assert!(turn.includes(&uid("1.2")) && !turn.includes(&uid("1.1")));
+        let left = turn(&series, 5);
+        assert!(left.includes(&uid("1.2")) && !left.includes(&uid("1.1")));
     }
 }

@@ -13,7 +13,7 @@ use hepar::{
     appliance::{self, Complete, SliceError, encode_frames, finish},
     dicom::{Remedy, Uid},
     engine::{EngineChoice, EngineOptions, Urgency, Workers},
-    mask::{Maps, map_slice},
+    mask::{LabelSlice, Maps, map_slice},
     model::{Bundle, Trust},
     series::{Eligibility, InstanceHeader, judge, too_few},
 };
@@ -114,14 +114,16 @@ impl Segment {
         for (kind, object) in finished.objects() {
             write(&format!("{}.dcm", kind.as_str()), &object.bytes)?;
         }
-        self.write_volume("labels.npy", &finished.labels.slices)?;
+        let labels = &finished.labels.slices;
+        let labels: Vec<_> = labels.iter().map(LabelSlice::whole).collect();
+        self.write_volume("labels.npy", &labels)?;
         if self.maps {
             let maps: Vec<Maps> = finished
                 .stack
                 .order
                 .iter()
                 .filter_map(|place| encoded.get(&(place.sop_instance.clone(), place.frame)))
-                .map(|slice| map_slice(&slice.probabilities, &slice.placement))
+                .map(|slice| map_slice(&slice.log_odds, &slice.placement))
                 .collect();
             let [lesion, entropy]: [Vec<_>; 2] = [
                 maps.iter().map(|map| map.lesion.clone()).collect(),

@@ -98,13 +98,8 @@ impl Examples {
             .collect::<Result<Vec<_>, _>>()?;
         let stack = volume::arrange(&headers)?;
         // The truth stands in for what a network would find.
-        let labels = Labels {
-            slices: phantom
-                .truth
-                .axis_iter(Axis(0))
-                .map(|slice| slice.to_owned())
-                .collect(),
-        };
+        let truth = phantom.truth.axis_iter(Axis(0));
+        let labels: Labels = truth.map(|slice| slice.to_owned()).collect();
         let findings = mask::measure(&labels, &stack);
         let manifest = Bundle::embedded()?.manifest;
         let equipment = Equipment {

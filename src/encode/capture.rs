@@ -164,7 +164,7 @@ fn pixels(input: &CaptureInput<'_>) -> Result<(usize, Vec<u8>), EncodeError> {
             bytes: (rows * slice.columns * 3) as u64,
         });
     }
-    let mut pixels = contoured(slice, labels);
+    let mut pixels = contoured(slice, &labels.whole());
     let band = caption(&lines, slice.columns);
     pixels.extend(band.into_iter().flat_map(|grey| [grey; 3]));
     Ok((rows, pixels))

@@ -4,7 +4,7 @@
 //! last, empty ones included: viewers that shift a mask over a hole along z do it where frames are
 //! left out inside a segment (OHIF/Viewers#2833). Slices outside a segment's extent are left out.
 
-use crate::mask::Labels;
+use crate::mask::{LabelSlice, Labels};
 
 /// One frame: indices into the segments and into the slices of the stack.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,10 +19,7 @@ pub(super) struct Frame {
 pub(super) fn plan(labels: &Labels, values: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     for (segment, value) in values.iter().enumerate() {
-        let carries = |slice: &ndarray::Array2<u8>| match slice.as_slice_memory_order() {
-            Some(voxels) => voxels.contains(value),
-            None => slice.iter().any(|voxel| voxel == value),
-        };
+        let carries = |slice: &LabelSlice| slice.count(*value) > 0;
         let Some(first) = labels.slices.iter().position(carries) else {
             continue;
         };
@@ -60,11 +57,9 @@ mod tests {
     /// Slices of two voxels with the labels named.
     fn labels(slices: &[[u8; 2]]) -> Labels {
         let slices = slices.iter();
-        Labels {
-            slices: slices
-                .map(|voxels| Array2::from_shape_vec((1, 2), voxels.to_vec()).unwrap())
-                .collect(),
-        }
+        slices
+            .map(|voxels| Array2::from_shape_vec((1, 2), voxels.to_vec()).unwrap())
+            .collect()
     }
 
     fn pairs(frames: &[Frame]) -> Vec<(usize, usize)> {

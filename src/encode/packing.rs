@@ -9,11 +9,11 @@
 /// glance at a block that has nothing to set costs a tenth of packing it.
 const BLOCK: usize = 64;
 
-/// Sets, in zeroed `bits`, the bit of every voxel of the frame that carries `value`. The frame's
-/// first voxel lies `first_bit` bits into `bits`, which must hold the whole frame.
-pub(super) fn pack_frame(frame: &[u8], value: u8, bits: &mut [u8], first_bit: usize) {
+/// Sets, in zeroed `bits`, the bit of every voxel of a stretch that carries `value`. The first
+/// voxel lies `first_bit` bits into `bits`, which must hold the whole stretch.
+pub(super) fn pack(stretch: &[u8], value: u8, bits: &mut [u8], first_bit: usize) {
     let shift = first_bit % 8;
-    for (number, block) in frame.chunks(BLOCK).enumerate() {
+    for (number, block) in stretch.chunks(BLOCK).enumerate() {
         // Without a branch for each voxel, so that the compiler compares many at once.
         let hit = block
             .iter()
@@ -89,7 +89,7 @@ mod tests {
             let mut bits = vec![0; packed_len(total as u64) as usize];
             for frame in 0..frames {
                 let first = frame * pixels;
-                pack_frame(&voxels[first..first + pixels], value, &mut bits, first);
+                pack(&voxels[first..first + pixels], value, &mut bits, first);
             }
             for (at, voxel) in voxels[..total].iter().enumerate() {
                 prop_assert_eq!(bit(&bits, at), *voxel == value, "voxel {}", at);
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_first_voxel_is_the_least_significant_bit() {
         let mut bits = [0; 2];
-        pack_frame(&[2, 0, 0, 2, 1, 1, 1, 1, 1, 2], 2, &mut bits, 0);
+        pack(&[2, 0, 0, 2, 1, 1, 1, 1, 1, 2], 2, &mut bits, 0);
         assert_eq!(bits, [0b0000_1001, 0b0000_0010]);
     }
 

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::volume::HuSlice;
+use crate::{mask::LabelSlice, volume::HuSlice};
 
 /// Abdominal soft tissue: level 40, width 400 HU.
 const WINDOW_HU: [f32; 2] = [-160.0, 240.0];
@@ -13,11 +13,9 @@ const COLOURS: [[u8; 3]; 2] = [[221, 130, 101], [255, 0, 200]];
 /// The slice of a label map to show: the one with most tumour, or with most liver where there is
 /// none. `None` for an empty map.
 #[must_use]
-pub fn slice_to_show(slices: &[Array2<u8>]) -> Option<usize> {
+pub fn slice_to_show(slices: &[LabelSlice]) -> Option<usize> {
     let most = |label: u8| {
-        let counts = slices
-            .iter()
-            .map(|slice| slice.iter().filter(|value| **value == label).count());
+        let counts = slices.iter().map(|slice| slice.count(label));
         counts
             .enumerate()
             .filter(|(_, count)| *count > 0)
@@ -80,7 +78,9 @@ mod tests {
 
     #[test]
     fn the_slice_with_most_tumour_is_shown_else_the_one_with_most_liver() {
-        let slice = |of: [u8; 4]| Array2::from_shape_vec((2, 2), of.to_vec()).unwrap();
+        let slice = |of: [u8; 4]| -> LabelSlice {
+            Array2::from_shape_vec((2, 2), of.to_vec()).unwrap().into()
+        };
         let (liver, little, much) = (slice([1; 4]), slice([1, 1, 1, 2]), slice([0, 2, 2, 0]));
         assert_eq!(slice_to_show(&[liver.clone(), little, much]), Some(2));
         assert_eq!(slice_to_show(&[slice([0; 4]), liver]), Some(1));

@@ -206,9 +206,12 @@ fn with_packed_frames(
     let (mut bytes, begin) = file::with_pixel_data(head, fitting);
     let bits = &mut bytes[begin..];
     for (at, frame) in frames.iter().enumerate() {
-        let slice = labels.slices[frame.slice].as_standard_layout();
-        let voxels_of_slice = slice.as_slice().expect("standard layout is one slice");
-        packing::pack_frame(voxels_of_slice, values[frame.segment], bits, at * voxels);
+        let slice = &labels.slices[frame.slice];
+        let (_, columns) = slice.dim();
+        for (row, column, stretch) in slice.stretches() {
+            let first_bit = at * voxels + row * columns + column;
+            packing::pack(stretch, values[frame.segment], bits, first_bit);
+        }
     }
     Ok(bytes)
 }

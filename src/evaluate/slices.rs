@@ -17,7 +17,7 @@ use super::{Case, Labelled};
 use crate::{
     dicom::{Plane, Remedy},
     engine::{Engine, EngineError, preprocess},
-    mask::{Probabilities, label_slice},
+    mask::{LogOdds, Probabilities, label_slice},
     model::Manifest,
     volume::HuSlice,
 };
@@ -162,8 +162,9 @@ impl LabelledSlice {
         let logits = engine
             .encode(&image)
             .and_then(|embedding| engine.head(&embedding))?;
-        let probabilities = Probabilities::of(&logits, &manifest.output.temperature);
-        Ok(label_slice(&probabilities, &placement))
+        let log_odds = LogOdds::of(&logits, &manifest.output.temperature);
+        let alone = Probabilities::mean([&log_odds]).expect("a slice is its own mean");
+        Ok(label_slice(&alone, &placement))
     }
 
     pub fn into_case(self, prediction: Array2<u8>) -> Case {

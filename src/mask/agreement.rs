@@ -1,6 +1,4 @@
-use half::f16;
-
-use super::{Labels, Probabilities};
+use super::{Labels, LogOdds};
 
 /// How much of the organ the network finds again when a slice is moved under it.
 ///
@@ -25,17 +23,14 @@ impl Agreement {
     ///
     /// # Panics
     /// If the two are not of one size.
-    pub fn add(&mut self, first: &Probabilities, moved: &Probabilities) {
+    pub fn add(&mut self, first: &LogOdds, moved: &LogOdds) {
         assert_eq!(first.side, moved.side);
         let side = first.side;
         let [down, left] = SHIFT;
-        let is_organ = |of: &Probabilities, row: usize, column: usize| {
-            of.values[row * side + column] < f16::from_f32_const(0.5)
-        };
         for row in 0..side.saturating_sub(down) {
             for column in 0..side.saturating_sub(left) {
-                let here = is_organ(first, row, column);
-                let there = is_organ(moved, row + down, column + left);
+                let here = first.is_organ(row, column);
+                let there = moved.is_organ(row + down, column + left);
                 self.first += usize::from(here);
                 self.again += usize::from(there);
                 self.both += usize::from(here && there);
@@ -54,7 +49,7 @@ impl Agreement {
 /// The slices to look at again: spread evenly over those that hold organ.
 #[must_use]
 pub fn slices_to_look_at_again(labels: &Labels) -> Vec<usize> {
-    let holds_organ = |slice: &usize| labels.slices[*slice].iter().any(|label| *label != 0);
+    let holds_organ = |slice: &usize| !labels.slices[*slice].is_background();
     let holding: Vec<usize> = (0..labels.slices.len()).filter(holds_organ).collect();
     let looks = LOOKS.min(holding.len());
     // The middle one of each of as many equal shares.
@@ -70,7 +65,7 @@ mod tests {
     use crate::{engine::Logits, model::CLASSES};
 
     /// A square of organ whose upper left corner lies at a row and column.
-    fn organ_at(row: usize, column: usize) -> Probabilities {
+    fn organ_at(row: usize, column: usize) -> LogOdds {
         let logits = Array3::from_shape_fn((CLASSES, 32, 32), |(class, r, c)| {
             let inside = (row..row + 10).contains(&r) && (column..column + 10).contains(&c);
             if class == usize::from(inside) {
@@ -79,12 +74,12 @@ mod tests {
                 0.0
             }
         });
-        Probabilities::of(&Logits(logits), &[1.0; CLASSES])
+        LogOdds::of(&Logits(logits), &[1.0; CLASSES])
     }
 
     #[test]
     fn a_mask_that_moves_along_agrees_and_one_that_stays_does_not() {
-        let dice = |moved: &Probabilities| {
+        let dice = |moved: &LogOdds| {
             let mut agreement = Agreement::default();
             agreement.add(&organ_at(10, 10), moved);
             agreement.dice().unwrap()
@@ -103,10 +98,10 @@ mod tests {
 
     #[test]
     fn the_slices_looked_at_are_few_and_spread_over_the_organ() {
-        let labels = |organ: std::ops::Range<usize>| Labels {
-            slices: (0..60)
+        let labels = |organ: std::ops::Range<usize>| -> Labels {
+            (0..60)
                 .map(|slice| Array2::from_elem((4, 4), u8::from(organ.contains(&slice))))
-                .collect(),
+                .collect()
         };
         assert_eq!(
             slices_to_look_at_again(&labels(10..60)),

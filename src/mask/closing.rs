@@ -115,7 +115,7 @@ mod tests {
     use crate::mask::runs::Runs;
 
     fn closed(picture: &Array2<u8>, spacing_mm: [f64; 2], radius_mm: f64) -> Array2<u8> {
-        let runs = Runs::of(std::slice::from_ref(picture), |label| label != 0);
+        let runs = Runs::of(&[picture.clone().into()], |label| label != 0);
         let closed = Closed::of(&runs.all, picture.nrows(), spacing_mm, radius_mm);
         let mut result = Array2::zeros(picture.dim());
         for row in 0..picture.nrows() {

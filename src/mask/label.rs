@@ -1,6 +1,5 @@
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
-use half::f16;
 use ndarray::Array2;
 
 use super::Probabilities;
@@ -15,7 +14,7 @@ use crate::{engine::Placement, model::CLASSES};
 pub fn label_slice(probabilities: &Probabilities, placement: &Placement) -> Array2<u8> {
     let side = probabilities.side;
     let grid = Grid::of(probabilities, placement);
-    let winners: Vec<u8> = (0..side * side).map(|pixel| grid.winner(pixel)).collect();
+    let winners: Vec<u8> = grid.pixels.iter().map(|of| winner(*of)).collect();
     let [rows, columns] = placement
         .centres(side)
         .map(|centres| strips(&centres, side));
@@ -44,30 +43,18 @@ pub fn label_slice(probabilities: &Probabilities, placement: &Placement) -> Arra
 }
 
 /// The network's pixels in the source's orientation.
-pub(super) struct Grid {
+pub(super) struct Grid<'a> {
     side: usize,
-    /// Probabilities, `[class, row, column]`.
-    classes: Vec<f16>,
+    pixels: Cow<'a, [[f32; CLASSES]]>,
 }
 
-impl Grid {
-    pub(super) fn of(probabilities: &Probabilities, placement: &Placement) -> Self {
+impl<'a> Grid<'a> {
+    pub(super) fn of(probabilities: &'a Probabilities, placement: &Placement) -> Self {
         let side = probabilities.side;
-        let turned = probabilities.values.chunks_exact(side * side);
-        let classes = turned.flat_map(|c| placement.to_source(c, side).into_owned());
         Self {
             side,
-            classes: classes.collect(),
+            pixels: placement.to_source(&probabilities.pixels, side),
         }
-    }
-
-    fn winner(&self, pixel: usize) -> u8 {
-        winner(self.at(pixel).map(f16::to_f32))
-    }
-
-    fn at(&self, pixel: usize) -> [f16; CLASSES] {
-        let pixels = self.side * self.side;
-        std::array::from_fn(|class| self.classes[class * pixels + pixel])
     }
 
     /// The four pixels of a cell, row by row; beyond the edge the outermost repeats.
@@ -80,11 +67,7 @@ impl Grid {
 
     /// Per class, the logits at the corners, up to a constant that all classes share.
     pub(super) fn logits(&self, corners: [usize; 4]) -> [[f32; 4]; CLASSES] {
-        let at = corners.map(|pixel| self.at(pixel));
-        std::array::from_fn(|class| {
-            // A probability too small for half precision counts as the smallest it knows.
-            at.map(|of| of[class].max(f16::MIN_POSITIVE_SUBNORMAL).to_f32().ln())
-        })
+        std::array::from_fn(|class| corners.map(|pixel| self.pixels[pixel][class].ln()))
     }
 }
 
@@ -146,6 +129,7 @@ mod tests {
     use crate::{
         dicom::Plane,
         engine::{Image, Logits, preprocess},
+        mask::LogOdds,
         model::{InputContract, Manifest},
         volume::HuSlice,
     };
@@ -154,6 +138,11 @@ mod tests {
         Manifest::parse(include_str!("../model/example.toml"))
             .unwrap()
             .input
+    }
+
+    /// What a slice says without neighbours.
+    fn alone(logits: &Logits) -> Probabilities {
+        Probabilities::mean([&LogOdds::of(logits, &[1.0; 3])]).unwrap()
     }
 
     /// Logits at half resolution that say "organ" where the image's first channel is bright.
@@ -217,8 +206,7 @@ mod tests {
                             .collect(),
                     };
                     let (image, placement) = preprocess(&slice, &plane, &contract());
-                    let probabilities = Probabilities::of(&bright(&image), &[1.0; 3]);
-                    let labels = label_slice(&probabilities, &placement);
+                    let labels = label_slice(&alone(&bright(&image)), &placement);
                     // One network pixel of the logits, in source pixels, along the coarser axis.
                     let network = placement.field_mm / 128.0;
                     let slack = 0.75 * network / (0.15 * columns as f64 * pixel_spacing[1]);
@@ -258,12 +246,12 @@ mod tests {
             hu: vec![0; 300 * 280],
         };
         let (_, placement) = preprocess(&slice, &plane, &contract());
-        let probabilities = Probabilities::of(&logits, &[1.0; 3]);
+        let probabilities = alone(&logits);
         let labels = label_slice(&probabilities, &placement);
 
         let grid = Grid {
             side,
-            classes: probabilities.values.clone(),
+            pixels: Cow::Borrowed(&probabilities.pixels),
         };
         let [rows, columns] = placement.centres(side);
         for ((r, c), label) in labels.indexed_iter() {
@@ -293,7 +281,7 @@ mod tests {
         let organ = Logits(Array3::from_shape_fn((3, 128, 128), |(class, ..)| {
             if class == 1 { 5.0 } else { 0.0 }
         }));
-        let labels = label_slice(&Probabilities::of(&organ, &[1.0; 3]), &placement);
+        let labels = label_slice(&alone(&organ), &placement);
         let total: usize = labels.iter().map(|label| usize::from(*label)).sum();
         assert_eq!(total, 250 * 250);
         assert_eq!((labels[[24, 150]], labels[[25, 150]]), (0, 1));

@@ -1,7 +1,7 @@
 use ndarray::Array2;
 
 use super::{
-    Probabilities,
+    LogOdds, Probabilities,
     label::{Grid, bilinear, strips},
     sample::entropy,
 };
@@ -19,9 +19,10 @@ pub struct Maps {
 /// Interpolated as [`label_slice`](super::label_slice) does; outside the field of view it is surely
 /// background. What the network said of this slice alone: no smoothing, no post-processing.
 #[must_use]
-pub fn map_slice(probabilities: &Probabilities, placement: &Placement) -> Maps {
-    let side = probabilities.side;
-    let grid = Grid::of(probabilities, placement);
+pub fn map_slice(log_odds: &LogOdds, placement: &Placement) -> Maps {
+    let side = log_odds.side;
+    let probabilities = Probabilities::mean([log_odds]).expect("a slice is its own mean");
+    let grid = Grid::of(&probabilities, placement);
     let [rows, columns] = placement
         .centres(side)
         .map(|centres| strips(&centres, side));
@@ -82,8 +83,8 @@ mod tests {
         let (image, placement) = preprocess(&slice, &plane, &manifest.input);
         let side = image.size / 2;
         let logits = Array3::from_shape_fn((CLASSES, side, side), |(class, ..)| logits[class]);
-        let probabilities = Probabilities::of(&Logits(logits), &[1.0; CLASSES]);
-        map_slice(&probabilities, &placement)
+        let log_odds = LogOdds::of(&Logits(logits), &[1.0; CLASSES]);
+        map_slice(&log_odds, &placement)
     }
 
     #[test]
@@ -91,7 +92,7 @@ mod tests {
         let sure = maps([0.0, 0.0, 30.0]);
         assert_eq!(sure.lesion.dim(), (90, 120));
         assert!(sure.lesion.iter().all(|p| *p == 255));
-        assert!(sure.entropy.iter().all(|h| *h == 0));
+        assert!(sure.entropy.iter().all(|h| *h <= 1));
         let even = maps([1.0; CLASSES]);
         assert!(even.lesion.iter().all(|p| *p == 85));
         assert!(even.entropy.iter().all(|h| *h == 255));

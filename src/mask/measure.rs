@@ -204,7 +204,7 @@ mod tests {
     use std::f64::consts::PI;
 
     use super::*;
-    use crate::mask::testing::{ball, paint, stack};
+    use crate::mask::testing::{ball, fill, paint, stack};
 
     fn near(found: f64, expected: f64, share: f64) -> bool {
         (found - expected).abs() <= share * expected
@@ -252,7 +252,8 @@ mod tests {
         let stack = stack([3, 8, 8], [1.0, 1.0, 1.0]);
         let mut labels = paint(&stack, |_| 1);
         for voxel in [(0, 1, 1), (1, 2, 2), (2, 6, 6)] {
-            labels.slices[voxel.0][[voxel.1, voxel.2]] = 2;
+            let (slice, row, column) = voxel;
+            fill(&mut labels, slice, [row..row + 1, column..column + 1], 2);
         }
         let findings = measure(&labels, &stack);
         let volumes: Vec<f64> = findings.lesions.iter().map(|l| l.volume_ml).collect();
@@ -264,9 +265,9 @@ mod tests {
         let stack = stack([4, 20, 20], [5.0, 0.5, 2.0]);
         let mut labels = paint(&stack, |_| 0);
         for slice in 0..4 {
-            labels.slices[slice][[3, 3]] = 2;
+            fill(&mut labels, slice, [3..4, 3..4], 2);
         }
-        labels.slices[2].slice_mut(ndarray::s![3, 3..8]).fill(2);
+        fill(&mut labels, 2, [3..4, 3..8], 2);
         let lesion = &measure(&labels, &stack).lesions[0];
         // Five pixels of 2 mm in a row, not the 20 mm through the slices.
         assert!((lesion.longest_axial_mm - 10.0).abs() < 1e-9, "{lesion:?}");

@@ -93,10 +93,11 @@ fn drop_distant(
             let before = labels.of(*run).to_vec();
             labels.of_mut(*run).fill(0);
             for [start, end] in closed.iter().flat_map(|closed| closed.inside(*run)) {
-                for column in start..end {
-                    let label = before[(column - run.start) as usize];
-                    if label == LESION {
-                        labels.slices[slice as usize][[run.row as usize, column as usize]] = label;
+                let from = (start - run.start) as usize;
+                let inside = labels.of_mut(Run { start, end, ..*run });
+                for (label, before) in inside.iter_mut().zip(&before[from..]) {
+                    if *before == LESION {
+                        *label = LESION;
                     }
                 }
             }
@@ -132,11 +133,15 @@ fn fill_holes(
     }
     for (run, component) in gaps.all.iter().zip(&components.of_run) {
         if area_cm2[*component as usize] < rules.fill_holes_cm2 {
-            let (slice, row) = (run.slice as usize, run.row as usize);
             // A hole that is not open starts behind a voxel of the organ.
-            let beside = labels.slices[slice][[row, run.start as usize - 1]];
+            let beside = Run {
+                start: run.start - 1,
+                end: run.start,
+                ..*run
+            };
+            let beside = labels.of(beside)[0];
             labels.of_mut(*run).fill(beside);
-            changes.filled_ml += f64::from(run.len()) * geometry.voxel_ml(slice);
+            changes.filled_ml += f64::from(run.len()) * geometry.voxel_ml(run.slice as usize);
         }
     }
 }
@@ -182,7 +187,7 @@ fn volumes(
 mod tests {
     use super::*;
     use crate::{
-        mask::testing::{ball, paint, stack},
+        mask::testing::{ball, fill, paint, stack},
         volume::Stack,
     };
 
@@ -197,8 +202,7 @@ mod tests {
     };
 
     fn count(labels: &Labels, label: u8) -> usize {
-        let slices = labels.slices.iter().flat_map(|slice| slice.iter());
-        slices.filter(|found| **found == label).count()
+        labels.slices.iter().map(|slice| slice.count(label)).sum()
     }
 
     /// A liver of 45 mm radius in a stack of 2 mm slices.
@@ -212,7 +216,7 @@ mod tests {
     #[test]
     fn with_every_rule_off_nothing_changes() {
         let (stack, mut labels) = liver();
-        labels.slices[3][[2, 2]] = 2;
+        fill(&mut labels, 3, [2..3, 2..3], 2);
         let before = labels.clone();
         postprocess(&mut labels, &stack.geometry, &OFF);
         assert_eq!(labels, before);
@@ -223,9 +227,7 @@ mod tests {
         let (stack, mut labels) = liver();
         let clean = labels.clone();
         // 1 % of the liver, away from it.
-        labels.slices[10]
-            .slice_mut(ndarray::s![100..119, 100..119])
-            .fill(1);
+        fill(&mut labels, 10, [100..119, 100..119], 1);
         let rules = Postprocess {
             keep_share_of_largest: 0.05,
             ..OFF
@@ -236,9 +238,7 @@ mod tests {
         assert!((0.99..1.0).contains(&changes.largest_share), "{changes:?}");
 
         for slice in 0..45 {
-            labels.slices[slice]
-                .slice_mut(ndarray::s![100..119, 100..119])
-                .fill(1);
+            fill(&mut labels, slice, [100..119, 100..119], 1);
         }
         let with_both = labels.clone();
         postprocess(&mut labels, &stack.geometry, &rules);
@@ -249,26 +249,21 @@ mod tests {
     fn a_lesion_in_a_notch_of_the_organ_stays_and_one_beside_it_goes() {
         let (stack, mut labels) = liver();
         // A notch 6 mm wide and 8 mm deep in the middle slice; the lesion touches nothing.
-        let middle = &mut labels.slices[25];
-        middle.slice_mut(ndarray::s![57..63, 87..96]).fill(0);
-        middle.slice_mut(ndarray::s![59..61, 90..92]).fill(2);
-        // Also clear the slices around it, so that nothing touches across slices.
-        for slice in [24, 26] {
-            labels.slices[slice]
-                .slice_mut(ndarray::s![57..63, 87..96])
-                .fill(0);
+        // Also in the slices around it, so that nothing touches across slices.
+        for slice in 24..27 {
+            fill(&mut labels, slice, [57..63, 87..96], 0);
         }
-        labels.slices[25]
-            .slice_mut(ndarray::s![59..61, 105..107])
-            .fill(2);
+        fill(&mut labels, 25, [59..61, 90..92], 2);
+        fill(&mut labels, 25, [59..61, 105..107], 2);
         let rules = Postprocess {
             keep_share_of_largest: 0.05,
             closing_mm: 5.0,
             ..OFF
         };
         postprocess(&mut labels, &stack.geometry, &rules);
-        assert_eq!(labels.slices[25][[59, 90]], 2, "in the notch");
-        assert_eq!(labels.slices[25][[59, 105]], 0, "beside the organ");
+        let middle = labels.slices[25].whole();
+        assert_eq!(middle[[59, 90]], 2, "in the notch");
+        assert_eq!(middle[[59, 105]], 0, "beside the organ");
         assert_eq!(count(&labels, 2), 4);
     }
 
@@ -303,9 +298,7 @@ mod tests {
     fn small_holes_are_filled_with_what_is_beside_them_and_large_ones_are_not() {
         let (stack, mut labels) = liver();
         let clean = labels.clone();
-        labels.slices[25]
-            .slice_mut(ndarray::s![60..66, 40..46])
-            .fill(0);
+        fill(&mut labels, 25, [60..66, 40..46], 0);
         let rules = Postprocess {
             fill_holes_cm2: 1.0,
             ..OFF
@@ -314,18 +307,14 @@ mod tests {
         assert_eq!(labels, clean);
         assert!((changes.filled_ml - 36.0 * 0.002).abs() < 1e-9);
 
-        labels.slices[25]
-            .slice_mut(ndarray::s![50..70, 40..60])
-            .fill(0);
+        fill(&mut labels, 25, [50..70, 40..60], 0);
         let large = labels.clone();
         postprocess(&mut labels, &stack.geometry, &rules);
         assert_eq!(labels, large);
 
         // A bay that is open to the outside is no hole.
         let mut labels = clean.clone();
-        labels.slices[25]
-            .slice_mut(ndarray::s![60..62, 90..120])
-            .fill(0);
+        fill(&mut labels, 25, [60..62, 90..120], 0);
         let bay = labels.clone();
         postprocess(&mut labels, &stack.geometry, &rules);
         assert_eq!(labels, bay);
@@ -335,9 +324,7 @@ mod tests {
     fn lesions_too_small_to_mean_anything_become_organ() {
         let (stack, mut labels) = liver();
         let clean = labels.clone();
-        labels.slices[25]
-            .slice_mut(ndarray::s![60..63, 40..43])
-            .fill(2);
+        fill(&mut labels, 25, [60..63, 40..43], 2);
         let rules = Postprocess {
             minimum_lesion_ml: 0.03,
             ..OFF
@@ -346,9 +333,7 @@ mod tests {
         let changes = postprocess(&mut labels, &stack.geometry, &rules);
         assert_eq!((changes.small_lesions, &labels), (1, &clean));
 
-        labels.slices[25]
-            .slice_mut(ndarray::s![60..64, 40..44])
-            .fill(2);
+        fill(&mut labels, 25, [60..64, 40..44], 2);
         postprocess(&mut labels, &stack.geometry, &rules);
         assert_eq!(count(&labels, 2), 16);
     }

@@ -1,19 +1,30 @@
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::LazyLock};
 
-use half::{f16, slice::HalfFloatSliceExt};
+use ndarray::Axis;
 
 use crate::{engine::Logits, model::CLASSES};
 
-/// Calibrated class probabilities of one slice at the network's resolution, `[class, row, column]`
-/// in the network's orientation. Half precision: a whole series waits for its last slice.
+/// What the network says of one slice, calibrated, at its own resolution and in its own orientation:
+/// for each pixel, row by row, the logarithm of the odds of organ and of lesion against background.
+///
+/// A byte for each, because a whole series waits for its last slice: in sixteenths, which moves an
+/// edge by a hundredth of a pixel, and up to e^8 either way, where nothing hangs on how sure it is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Probabilities {
+pub struct LogOdds {
     pub(super) side: usize,
-    pub(super) values: Vec<f16>,
+    pub(super) pixels: Vec<[i8; CLASSES - 1]>,
 }
 
-impl Probabilities {
-    /// The softmax of the logits, each class divided by its temperature.
+/// Of one unit of log odds.
+const STEPS: f32 = 16.0;
+
+/// The odds for each byte of log odds, by its bits.
+static ODDS: LazyLock<[f32; 256]> = LazyLock::new(|| {
+    std::array::from_fn(|bits| (f32::from((bits as u8).cast_signed()) / STEPS).exp())
+});
+
+impl LogOdds {
+    /// Of logits, each class divided by its temperature.
     ///
     /// # Panics
     /// If the logits are not `[classes, side, side]`, which every engine's are.
@@ -21,56 +32,75 @@ impl Probabilities {
     pub fn of(logits: &Logits, temperature: &[f32; CLASSES]) -> Self {
         let (classes, side, columns) = logits.0.dim();
         assert_eq!((classes, side), (CLASSES, columns));
-        let mut scaled: Vec<f32> = Vec::with_capacity(logits.0.len());
-        for (class, temperature) in logits.0.outer_iter().zip(temperature) {
-            scaled.extend(class.iter().map(|logit| logit / temperature));
+        let [background, organ, lesion] =
+            [0, 1, 2].map(|class| logits.0.index_axis(Axis(0), class));
+        let scale = temperature.map(|temperature| STEPS / temperature);
+        let pixels = background.iter().zip(organ).zip(lesion);
+        let pixels = pixels.map(|((background, organ), lesion)| {
+            let least = background * scale[0];
+            // The conversion saturates.
+            [organ * scale[1], lesion * scale[2]].map(|scaled| (scaled - least).round() as i8)
+        });
+        Self {
+            side,
+            pixels: pixels.collect(),
         }
-        let pixels = side * side;
-        for i in 0..pixels {
-            let of = [scaled[i], scaled[pixels + i], scaled[2 * pixels + i]];
-            let highest = of.into_iter().fold(f32::MIN, f32::max);
-            let exponentials = of.map(|logit| (logit - highest).exp());
-            let sum: f32 = exponentials.iter().sum();
-            for (class, exponential) in exponentials.into_iter().enumerate() {
-                scaled[class * pixels + i] = exponential / sum;
-            }
-        }
-        Self::from_single(side, &scaled)
     }
 
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(self.pixels.as_slice())
+    }
+
+    /// Whether the pixel at a row and column is rather organ or lesion than background.
+    pub(super) fn is_organ(&self, row: usize, column: usize) -> bool {
+        let [background, ..] = probabilities(self.pixels[row * self.side + column]);
+        background < 0.5
+    }
+}
+
+/// Of background, organ and lesion.
+pub(super) fn probabilities(log_odds: [i8; CLASSES - 1]) -> [f32; CLASSES] {
+    let [organ, lesion] = log_odds.map(|one| ODDS[usize::from(one.cast_unsigned())]);
+    let background = 1.0 / (1.0 + organ + lesion);
+    [background, organ * background, lesion * background]
+}
+
+/// Class probabilities of one slice, `[pixel][class]`, otherwise as [`LogOdds`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probabilities {
+    pub(super) side: usize,
+    pub(super) pixels: Vec<[f32; CLASSES]>,
+}
+
+impl Probabilities {
     /// The mean over slices of one series; `None` without any.
     ///
     /// # Panics
     /// If they are not of one size.
     #[must_use]
-    pub fn mean<'a>(slices: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+    pub fn mean<'a>(slices: impl IntoIterator<Item = &'a LogOdds>) -> Option<Self> {
         let mut slices = slices.into_iter();
         let first = slices.next()?;
-        let mut sums = first.to_single();
+        let pixels = first.pixels.iter().map(|pixel| probabilities(*pixel));
+        let mut pixels: Vec<[f32; CLASSES]> = pixels.collect();
         let mut count = 1_u16;
         for slice in slices {
             assert_eq!(slice.side, first.side);
-            for (sum, value) in sums.iter_mut().zip(slice.to_single()) {
-                *sum += value;
+            for (sums, pixel) in pixels.iter_mut().zip(&slice.pixels) {
+                for (sum, value) in sums.iter_mut().zip(probabilities(*pixel)) {
+                    *sum += value;
+                }
             }
             count += 1;
         }
-        for sum in &mut sums {
-            *sum /= f32::from(count);
+        for value in pixels.as_flattened_mut() {
+            *value /= f32::from(count);
         }
-        Some(Self::from_single(first.side, &sums))
-    }
-
-    pub(super) fn to_single(&self) -> Vec<f32> {
-        let mut single = vec![0.0; self.values.len()];
-        self.values.convert_to_f32_slice(&mut single);
-        single
-    }
-
-    fn from_single(side: usize, single: &[f32]) -> Self {
-        let mut values = vec![f16::ZERO; single.len()];
-        values.convert_from_f32_slice(single);
-        Self { side, values }
+        Some(Self {
+            side: first.side,
+            pixels,
+        })
     }
 }
 
@@ -92,27 +122,33 @@ mod tests {
 
     use super::*;
 
-    fn logits(of_each_pixel: [f32; 3]) -> Logits {
-        Logits(Array3::from_shape_fn((3, 2, 2), |(class, ..)| {
-            of_each_pixel[class]
-        }))
+    fn log_odds(of_each_pixel: [f32; 3], temperature: [f32; 3]) -> LogOdds {
+        let logits = Array3::from_shape_fn((3, 2, 2), |(class, ..)| of_each_pixel[class]);
+        LogOdds::of(&Logits(logits), &temperature)
+    }
+
+    fn mean(slices: &[&LogOdds]) -> [f32; 3] {
+        Probabilities::mean(slices.iter().copied()).unwrap().pixels[3]
     }
 
     #[test]
-    fn probabilities_add_up_and_survive_huge_logits() {
-        let even = Probabilities::of(&logits([1.0, 1.0, 1.0]), &[1.0; 3]).to_single();
-        assert!(even.iter().all(|p| (p - 1.0 / 3.0).abs() < 1e-3));
-        let sure = Probabilities::of(&logits([-1e30, 1e30, 0.0]), &[1.0; 3]).to_single();
-        assert_eq!(
-            sure,
-            [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    fn probabilities_are_the_softmax_and_survive_huge_logits() {
+        let even = mean(&[&log_odds([1.0, 1.0, 1.0], [1.0; 3])]);
+        assert!(
+            even.iter().all(|p| (p - 1.0 / 3.0).abs() < 1e-6),
+            "{even:?}"
         );
+        let tilted = mean(&[&log_odds([0.3, 1.1, -0.7], [1.0; 3])]);
+        for (found, expected) in tilted.iter().zip([0.278_09, 0.618_90, 0.102_30]) {
+            assert!((found - expected).abs() < 0.01, "{tilted:?}");
+        }
+        let [background, organ, lesion] = mean(&[&log_odds([-1e30, 1e30, -1e30], [1.0; 3])]);
+        assert!(organ > 0.999 && background < 4e-4 && lesion < 4e-4);
     }
 
     #[test]
     fn a_temperature_makes_its_class_less_sure() {
-        let at =
-            |temperature| Probabilities::of(&logits([0.0, 4.0, 0.0]), &temperature).to_single()[4];
+        let at = |temperature| mean(&[&log_odds([0.0, 4.0, 0.0], temperature)])[1];
         assert!(at([1.0, 2.0, 1.0]) < at([1.0; 3]) - 0.1);
     }
 
@@ -127,14 +163,11 @@ mod tests {
 
     #[test]
     fn the_mean_is_taken_over_the_slices_given() {
-        let sure = Probabilities::of(&logits([0.0, 30.0, 0.0]), &[1.0; 3]);
-        let none = Probabilities::of(&logits([30.0, 0.0, 0.0]), &[1.0; 3]);
-        let mean = Probabilities::mean([&sure, &none, &none])
-            .unwrap()
-            .to_single();
-        assert!((mean[0] - 2.0 / 3.0).abs() < 1e-3);
-        assert!((mean[4] - 1.0 / 3.0).abs() < 1e-3);
-        assert_eq!(Probabilities::mean([&sure]), Some(sure.clone()));
+        let sure = log_odds([0.0, 30.0, 0.0], [1.0; 3]);
+        let none = log_odds([30.0, 0.0, 0.0], [1.0; 3]);
+        let [background, organ, _] = mean(&[&sure, &none, &none]);
+        assert!((background - 2.0 / 3.0).abs() < 1e-3);
+        assert!((organ - 1.0 / 3.0).abs() < 1e-3);
         assert_eq!(Probabilities::mean([]), None);
     }
 }

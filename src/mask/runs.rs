@@ -1,4 +1,4 @@
-use ndarray::Array2;
+use super::LabelSlice;
 
 /// A stretch of one row: columns `start` to before `end`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,12 +37,11 @@ pub(super) enum Connectivity {
 
 impl Runs {
     /// The stretches of labels for which `belongs` holds; it must not hold for background.
-    pub(super) fn of(slices: &[Array2<u8>], belongs: impl Fn(u8) -> bool) -> Self {
-        let mut runs = Self::builder(slices.first().map_or(0, Array2::nrows));
+    pub(super) fn of(slices: &[LabelSlice], belongs: impl Fn(u8) -> bool) -> Self {
+        let mut runs = Self::builder(slices.first().map_or(0, |slice| slice.dim().0));
         for (slice, labels) in slices.iter().enumerate() {
-            for (row, line) in labels.rows().into_iter().enumerate() {
-                runs.begins.push(runs.all.len());
-                let line = line.to_slice().expect("label slices are row-major");
+            for (row, column, line) in labels.stretches() {
+                runs.begin(slice * runs.rows + row);
                 let mut at = skip_background(line, 0);
                 while at < line.len() {
                     let start = at;
@@ -50,7 +49,7 @@ impl Runs {
                         at += 1;
                     }
                     if at > start {
-                        runs.push(slice, row, start, at);
+                        runs.push(slice, row, column + start, column + at);
                     } else {
                         at += 1;
                     }
@@ -58,7 +57,13 @@ impl Runs {
                 }
             }
         }
+        runs.begins.resize(slices.len() * runs.rows, runs.all.len());
         runs.finish()
+    }
+
+    /// What comes next is in this row, counted over all slices; the rows passed over have nothing.
+    fn begin(&mut self, row: usize) {
+        self.begins.resize(row + 1, self.all.len());
     }
 
     /// What these runs leave free of each slice, inside the rectangle that just holds them.
@@ -191,7 +196,7 @@ impl Rectangle {
 }
 
 /// Most of every slice is background: look at 16 voxels at once.
-fn skip_background(line: &[u8], mut at: usize) -> usize {
+pub(super) fn skip_background(line: &[u8], mut at: usize) -> usize {
     while let Some(block) = line.get(at..).and_then(<[u8]>::first_chunk::<16>) {
         let voxels = u128::from_le_bytes(*block);
         if voxels != 0 {
@@ -270,8 +275,9 @@ mod tests {
 
     use super::*;
 
-    fn slices(volume: &Array3<u8>) -> Vec<Array2<u8>> {
-        volume.outer_iter().map(|slice| slice.to_owned()).collect()
+    fn slices(volume: &Array3<u8>) -> Vec<LabelSlice> {
+        let whole = volume.outer_iter().map(|slice| slice.to_owned());
+        whole.map(LabelSlice::from).collect()
     }
 
     /// Component sizes by flooding voxel by voxel.

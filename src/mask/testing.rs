@@ -1,5 +1,7 @@
 //! Stacks and label maps for tests.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 
 use super::Labels;
@@ -41,9 +43,15 @@ pub(crate) fn paint(stack: &Stack, label: impl Fn([f64; 3]) -> u8) -> Labels {
             ])
         })
     };
-    Labels {
-        slices: (0..geometry.n_slices()).map(slice).collect(),
-    }
+    (0..geometry.n_slices()).map(slice).collect()
+}
+
+/// Gives a rectangle of one slice, rows and columns, a label.
+pub(crate) fn fill(labels: &mut Labels, slice: usize, rectangle: [Range<usize>; 2], label: u8) {
+    let [rows, columns] = rectangle;
+    let mut whole = labels.slices[slice].whole();
+    whole.slice_mut(ndarray::s![rows, columns]).fill(label);
+    labels.slices[slice] = whole.into();
 }
 
 /// Whether a place lies in a ball.

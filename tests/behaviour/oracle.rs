@@ -10,7 +10,7 @@ use hepar::{
     series::InstanceHeader,
     volume,
 };
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array3, Axis};
 use tempfile::TempDir;
 
 use super::{ct_series::CtSeries, harness::place};
@@ -48,9 +48,7 @@ pub fn encode(files: &[Vec<u8>], labels: &Array3<u8>, now: &str) -> Results {
         .collect();
     let stack = volume::arrange(&headers).unwrap();
     let slices = labels.axis_iter(Axis(0)).map(|slice| slice.to_owned());
-    let labels = Labels {
-        slices: slices.collect::<Vec<Array2<u8>>>(),
-    };
+    let labels: Labels = slices.collect();
     let source = SegInput {
         template: &files[0],
         headers: &headers,
