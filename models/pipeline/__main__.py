@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
+from . import replay
 from .bundle import Origin, build
 from .data import load_split
-from .fit import Plan, fit, load_average
+from .fit import Plan, fit, load_average, steps_of
 from .network import HEADS, Widths
 from .sources import Mixture
 
@@ -29,17 +30,21 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     arguments.scratch.mkdir(parents=True, exist_ok=True)
     train, validation = load_split(arguments.data)
-    plan = Plan(
-        minutes=arguments.minutes, steps=arguments.steps, seed=arguments.seed,
-        peak_rate=arguments.peak_rate, decay_share=arguments.decay_share,
-    )
-    if not arguments.export_only:
+    checkpoints = [arguments.scratch / "last.pt", *arguments.earlier]
+    if arguments.replay:
+        recipe = replay.read(arguments.replay)
+        checkpoints = replay.run(recipe, train, validation, arguments.scratch)
+    elif not arguments.export_only:
+        plan = Plan(
+            minutes=arguments.minutes, steps=arguments.steps, seed=arguments.seed,
+            peak_rate=arguments.peak_rate, decay_share=arguments.decay_share,
+        )
         mixture = Mixture(strength=arguments.strength)
         fit(train, validation, arguments.scratch, plan, mixture, Widths(), arguments.head)
     patients = (len({one.patient for one in train}), len({one.patient for one in validation}))
-    checkpoints = [arguments.scratch / "last.pt", *arguments.earlier]
     origin = Origin(
-        arguments.version, arguments.seed, patients, SELECTION, not arguments.float, len(checkpoints)
+        arguments.version, arguments.seed, patients, SELECTION, not arguments.float,
+        tuple(steps_of(path) for path in checkpoints),
     )
     log = arguments.scratch / "training-log.jsonl"
     results = build(
@@ -66,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--earlier", type=Path, nargs="+", default=[], help="copies of the checkpoint, to be averaged with the last"
     )
+    parser.add_argument("--replay", type=Path, help="train again as this training log says, from nothing")
     parser.add_argument("--export-only", action="store_true", help="build from the scratch folder as it is")
     return parser
 

@@ -87,7 +87,8 @@ class Origin:
     patients: tuple[int, int]
     selection: str
     quantised: bool = True
-    checkpoints: int = 1
+    points: tuple[int, ...] = ()
+    """Steps of the run whose weights were averaged."""
 
 
 def build(
@@ -118,7 +119,10 @@ def build(
     if origin.quantised and results["bytes"] > LIMIT_BYTES:
         raise RuntimeError(f"the graphs take {results['bytes']} bytes, more than {LIMIT_BYTES}")
 
-    (out / "training-log.jsonl").write_text(log.read_text())
+    text = log.read_text()
+    if len(origin.points) > 1:
+        text += json.dumps({"step": max(origin.points), "averaged": sorted(origin.points)}) + "\n"
+    (out / "training-log.jsonl").write_text(text)
     (out / "bundle.toml").write_text(_manifest(out, results, origin))
     card.write(out, results, _quantisation(origin), origin)
     return results

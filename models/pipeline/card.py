@@ -60,7 +60,7 @@ def write(out: Path, results: dict, words: dict[str, str], origin: Origin) -> No
     regions = results["regions"]
     (out / "README.md").write_text(Template(TEMPLATE.read_text()).substitute(
         version=origin.version, train=origin.patients[0], validation=origin.patients[1],
-        averaged=f", and of {origin.checkpoints} points of the run the mean" if origin.checkpoints > 1 else "",
+        averaged=f", and of {len(origin.points)} points of the run the mean" if len(origin.points) > 1 else "",
         selection=origin.selection, steps=steps, seed=origin.seed, segments=len(segments),
         samples=steps * segments[-1]["start"]["batch"],
         mixture=", ".join(f"{name.replace('_', ' ')} {odds}" for name, odds in segments[-1]["mixture"].items()),

@@ -42,6 +42,8 @@ class Plan:
     report_every: int = 100
     evaluate_every: int = 400
     seed: int = 1
+    rates: tuple[tuple[int, float], ...] = ()
+    """Learning rates at steps, straight lines between them; instead of a peak, a warm-up and a decay."""
 
 
 class Average:
@@ -74,14 +76,15 @@ def fit(
     average = Average(model, plan.average)
     step = _resume(scratch / "last.pt", model, optimiser, average)
     log = _open_log(scratch / "training-log.jsonl", step)
-    _write(log, {"start": asdict(plan), "mixture": asdict(mixture), "widths": widths.as_dict(), "step": step})
+    settings = {name: value for name, value in asdict(plan).items() if name != "rates"}
+    _write(log, {"start": settings, "mixture": asdict(mixture), "widths": widths.as_dict(), "head": head, "step": step})
 
     stream = Stream(train, mixture, plan.seed + step)
     batches = iter(DataLoader(stream, plan.batch, num_workers=1, prefetch_factor=4))
     began, first, running = time.monotonic(), step, []
     while (progress := _progress(plan, began, step)) < 1.0:
         for group in optimiser.param_groups:
-            group["lr"] = plan.peak_rate * _rate(progress, step, plan)
+            group["lr"] = _rate(progress, step, plan)
         running.append(_step(model, optimiser, next(batches), device))
         average.update(model)
         step += 1
@@ -96,6 +99,7 @@ def fit(
             _save(scratch, model, optimiser, average, step)
     _write(log, {"step": step, "validation": validate(average.model, validation, device), "end": True})
     _save(scratch, model, optimiser, average, step)
+    log.close()
     return average.model.cpu()
 
 
@@ -113,10 +117,12 @@ def _progress(plan: Plan, began: float, step: int) -> float:
 
 
 def _rate(progress: float, step: int, plan: Plan) -> float:
-    """Share of the peak rate: linear warm-up, flat, then a cosine to a hundredth."""
+    """Linear warm-up to the peak, flat, then a cosine to a hundredth; or what the plan says."""
+    if plan.rates:
+        return float(np.interp(step, *zip(*plan.rates, strict=True)))
     warm = min(1.0, (step + 1) / plan.warmup_steps)
     late = max(0.0, (progress - (1 - plan.decay_share)) / max(plan.decay_share, 1e-6))
-    return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(late, 1.0))))
+    return plan.peak_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(late, 1.0))))
 
 
 def _step(
@@ -189,6 +195,11 @@ def load_average(*paths: Path) -> Model:
         for name, value in averages[0].items()
     })
     return model.eval()
+
+
+def steps_of(path: Path) -> int:
+    """How far a checkpoint's run had come."""
+    return int(torch.load(path, map_location="cpu", weights_only=True)["step"])
 
 
 def _open_log(path: Path, step: int) -> TextIO:

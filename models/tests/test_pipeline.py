@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -11,13 +13,14 @@ import onnx
 import onnxruntime
 import torch
 
-from pipeline import bundle, export, heads, losses, negatives, phantom, prompts, quantise, tumours
+from pipeline import bundle, export, fit, heads, losses, negatives, phantom, prompts, quantise, replay, tumours
 from pipeline.baselines import UNet, VNet
 from pipeline.data import BACKGROUND, IGNORED, LIVER, LIVER_OR_TUMOUR, SIZE, TUMOUR, Slice, windows
 from pipeline.evaluate import LesionTally
 from pipeline.familiar import Familiarity
 from pipeline.network import HEADS, Model, Widths
 from pipeline.scores import dice, score_slices
+from pipeline.sources import Mixture
 
 SMALL = Widths(quarter=8, eighth=12, sixteenth=24, embedding=8, blocks=1, heads=2)
 
@@ -72,6 +75,47 @@ class Phantoms(unittest.TestCase):
         drawn = [negatives.negative(rng) for _ in range(60)]
         self.assertTrue(all((one.label == BACKGROUND).all() for one in drawn))
         self.assertEqual({one.region for one in drawn}, {"trunk", "head", "limb", "other"})
+
+
+class Replay(unittest.TestCase):
+    def test_a_run_of_several_parts_is_run_again_from_its_log(self):
+        drawn = [phantom.abdomen(np.random.default_rng(seed)) for seed in (1, 2)]
+        slices = [
+            Slice(np.clip(one.hu, 0, 255), (one.label != BACKGROUND).astype(np.uint8), str(i), str(i))
+            for i, one in enumerate(drawn)
+        ]
+        plan = fit.Plan(batch=2, report_every=1, evaluate_every=1, warmup_steps=2, decay_share=0.5)
+        parts = [
+            (dataclasses.replace(plan, steps=2), Mixture(phantom=0, negative=0)),
+            (dataclasses.replace(plan, steps=4, seed=7), Mixture(phantom=0, negative=0, strength=0.5)),
+        ]
+        with tempfile.TemporaryDirectory() as name:
+            first, again = Path(name) / "first", Path(name) / "again"
+            first.mkdir()
+            again.mkdir()
+            for part, mixture in parts:
+                fit.fit(slices, slices, first, part, mixture, SMALL, "linear")
+            log = first / "training-log.jsonl"
+            log.write_text(log.read_text() + '{"step": 4, "averaged": [2, 3, 4]}\n')
+            recipe = replay.read(log)
+            self.assertEqual((recipe.widths, recipe.head), (SMALL, "linear"))
+            ends = [(one.plan.steps, one.plan.seed, one.mixture.strength) for one in recipe.segments]
+            self.assertEqual(ends, [(2, 1, 1.0), (3, 7, 0.5), (4, 7, 0.5)])
+
+            points = replay.run(recipe, slices, slices, again)
+            self.assertEqual([fit.steps_of(point) for point in points], [2, 3, 4])
+            logged = [json.loads(line) for line in (again / "training-log.jsonl").read_text().splitlines()]
+            rates = [[one["rate"] for one in logged if "rate" in one]]
+            logged = [json.loads(line) for line in log.read_text().splitlines()]
+            rates.append([one["rate"] for one in logged if "rate" in one])
+            np.testing.assert_allclose(*rates, rtol=1e-6)
+
+    def test_a_log_without_training_is_refused(self):
+        with tempfile.TemporaryDirectory() as name:
+            log = Path(name) / "log.jsonl"
+            log.write_text('{"step": 4}\n')
+            with self.assertRaisesRegex(ValueError, "no training"):
+                replay.read(log)
 
 
 class Graphs(unittest.TestCase):
