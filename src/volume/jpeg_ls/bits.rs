@@ -29,8 +29,23 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Fills the cache to more than 56 bits; beyond the end it invents zeros.
+    /// Fills the cache to at least 56 bits; beyond the end it invents zeros.
     fn refill(&mut self) {
+        if self.cached >= 56 {
+            return;
+        }
+        // Eight bytes of which none is FF are bits as they stand: as many as fit.
+        if let Some(eight) = self.bytes.first_chunk::<8>().filter(|_| !self.after_ff) {
+            let value = u64::from_be_bytes(*eight);
+            if !holds_ff(value) {
+                let fitting = (63 - self.cached) / 8;
+                self.bytes = self.bytes.get(fitting as usize..).unwrap_or_default();
+                // The first bits of a byte that does not fit are cached as well, and come again.
+                self.cache |= value >> self.cached;
+                self.cached += 8 * fitting;
+                return;
+            }
+        }
         while self.cached <= 56 {
             let width = 8 - u32::from(self.after_ff);
             let byte = match self.bytes.split_first() {
@@ -96,6 +111,61 @@ impl<'a> Bits<'a> {
             Ok(value.cast_signed())
         } else {
             Err(corrupt("an error is out of range"))
+        }
+    }
+}
+
+/// Whether one of the eight bytes is FF.
+fn holds_ff(bytes: u64) -> bool {
+    const LOWEST: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = LOWEST << 7;
+    // FF is zero in the complement; only a zero byte borrows into a highest bit that was clear.
+    (!bytes).wrapping_sub(LOWEST) & bytes & HIGHEST != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ff_is_found_in_every_place_and_nothing_else_is_taken_for_it() {
+        for place in 0..8 {
+            for other in [0x00, 0x01, 0x7F, 0x80, 0xFE] {
+                let bytes = [other; 8];
+                assert!(!holds_ff(u64::from_be_bytes(bytes)), "{bytes:x?}");
+                let with = u64::from_be_bytes(bytes) | 0xFF << (8 * place);
+                assert!(holds_ff(with), "{with:x}");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_come_in_order_whatever_is_taken_at_once_and_stuffed_zeros_are_none() {
+        // FF is followed by seven bits (A.1).
+        let bytes: Vec<u8> = (0..300_u32)
+            .flat_map(|i| match i % 23 {
+                7 => vec![0xFF, (i % 128) as u8],
+                _ => vec![(i * 37 % 255) as u8],
+            })
+            .collect();
+        let mut expected = String::new();
+        let mut after_ff = false;
+        for byte in &bytes {
+            let all = format!("{byte:08b}");
+            expected.push_str(all.get(usize::from(after_ff)..).unwrap());
+            after_ff = *byte == 0xFF;
+        }
+        for step in [1, 3, 7, 8, 13, 31, 32] {
+            let mut bits = Bits::new(&bytes);
+            let taken: String = (0..expected.len() / step)
+                .map(|_| format!("{:0step$b}", bits.take(step as u32)))
+                .collect();
+            assert_eq!(taken, expected.get(..taken.len()).unwrap(), "{step}");
+            assert!(!bits.overrun());
+            for _ in 0..=step {
+                bits.take(1);
+            }
+            assert!(bits.overrun(), "{step}");
         }
     }
 }

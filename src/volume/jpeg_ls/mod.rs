@@ -171,29 +171,18 @@ impl<'a> Scan<'a> {
         let sign = if signed < 0 { -1 } else { 1 };
         let context = &mut self.contexts[signed.unsigned_abs() as usize];
 
-        let predicted = if up_left >= left.max(up) {
-            left.min(up)
-        } else if up_left <= left.min(up) {
-            left.max(up)
-        } else {
-            left + up - up_left
-        };
+        // Whichever lies between the other two: in noise no branch could be foreseen, so there is none
+        // here, nor where the error is unmapped and where the context learns.
+        let (low, high) = (left.min(up), left.max(up));
+        let predicted = (left + up - up_left).clamp(low, high);
         let predicted = (predicted + sign * context.c).clamp(0, max_value);
 
         let k = golomb_order(context.a, context.n);
         let mapped = self.bits.golomb(k, self.limit, self.quantised_bits)?;
-        let error = if self.frame.near == 0 && k == 0 && 2 * context.b <= -context.n {
-            // A.5.2: the mapping is inverted.
-            if mapped & 1 == 1 {
-                mapped >> 1
-            } else {
-                -(mapped >> 1) - 1
-            }
-        } else if mapped & 1 == 0 {
-            mapped >> 1
-        } else {
-            -((mapped + 1) >> 1)
-        };
+        // A.5.2: odd is negative, or even, if the mapping is inverted.
+        let inverted = self.frame.near == 0 && k == 0 && 2 * context.b <= -context.n;
+        let negative = (mapped & 1) ^ i32::from(inverted);
+        let error = (mapped >> 1) ^ -negative;
         context.update(error, self.quantum, self.frame.reset);
         Ok(self.reconstruct(predicted + sign * error * self.quantum))
     }
@@ -278,11 +267,9 @@ fn quantise(difference: i32, frame: &Frame) -> i8 {
 
 /// A.5.1: the smallest k for which n x 2^k reaches a; a stays below 2^25.
 fn golomb_order(a: i32, n: i32) -> u32 {
-    let mut k = 0;
-    while (n << k) < a && k < 24 {
-        k += 1;
-    }
-    k
+    // As many bits as a has, or one more.
+    let k = n.leading_zeros().saturating_sub(a.leading_zeros());
+    k + u32::from((n << k) < a)
 }
 
 impl Context {
@@ -296,13 +283,10 @@ impl Context {
             self.n >>= 1;
         }
         self.n += 1;
-        if self.b <= -self.n {
-            self.b = (self.b + self.n).max(1 - self.n);
-            self.c = (self.c - 1).max(-128);
-        } else if self.b > 0 {
-            self.b = (self.b - self.n).min(0);
-            self.c = (self.c + 1).min(127);
-        }
+        // Up where the bias is too low, down where it is too high.
+        let step = i32::from(self.b > 0) - i32::from(self.b <= -self.n);
+        self.b = (self.b - step * self.n).clamp(1 - self.n, 0);
+        self.c = (self.c + step).clamp(-128, 127);
     }
 }
 
