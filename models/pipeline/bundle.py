@@ -60,6 +60,7 @@ POSTPROCESS = {
     "keep-share-of-largest": 0.05,
     "fill-holes-cm2": 1.0,
     "closing-mm": 5.0,
+    "lesion-border": 0.5,
     "minimum-lesion-ml": 0.2,
 }
 FLOAT_NODES = ["/stem/stem.0/Conv", "/familiarity/axes/Gemm"]

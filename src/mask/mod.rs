@@ -10,6 +10,7 @@
 //! slices in the order of the stack.
 
 mod agreement;
+mod border;
 mod closing;
 mod gates;
 mod histogram;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{
     Labels,
+    border::shares_against_organ,
     closing::Closed,
     runs::{Components, Connectivity, Run, Runs},
 };
@@ -16,7 +17,7 @@ use crate::{
 /// What was changed after the network; part of the result, because a large change is a warning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Changes {
-    /// Organ and lesions away from the organ that were dropped, ml.
+    /// Organ and lesions that were dropped because they lie away from or beside the organ, ml.
     pub dropped_ml: f64,
     /// Holes in the organ that were filled, ml.
     pub filled_ml: f64,
@@ -34,6 +35,7 @@ pub fn postprocess(labels: &mut Labels, geometry: &VolumeGeometry, rules: &Postp
     labels.assert_fits(geometry);
     let mut changes = Changes::default();
     drop_distant(labels, geometry, rules, &mut changes);
+    drop_outside(labels, geometry, rules, &mut changes);
     fill_holes(labels, geometry, rules, &mut changes);
     absorb_small_lesions(labels, geometry, rules, &mut changes);
     changes
@@ -102,6 +104,27 @@ fn drop_distant(
                 }
             }
             changes.dropped_ml += labels.count(*run, 0) as f64 * ml;
+        }
+    }
+}
+
+/// Drops lesions that touch the organ more than they lie in it.
+fn drop_outside(
+    labels: &mut Labels,
+    geometry: &VolumeGeometry,
+    rules: &Postprocess,
+    changes: &mut Changes,
+) {
+    if rules.lesion_border == 0.0 {
+        return;
+    }
+    let lesions = Runs::of(&labels.slices, |label| label == LESION);
+    let components = lesions.components(Connectivity::Corners);
+    let shares = shares_against_organ(labels, &lesions, &components, geometry);
+    for (run, component) in lesions.all.iter().zip(&components.of_run) {
+        if shares[*component as usize] < rules.lesion_border {
+            labels.of_mut(*run).fill(0);
+            changes.dropped_ml += f64::from(run.len()) * geometry.voxel_ml(run.slice as usize);
         }
     }
 }
@@ -198,6 +221,7 @@ mod tests {
         minimum_organ_ml: 0.0,
         fill_holes_cm2: 0.0,
         closing_mm: 0.0,
+        lesion_border: 0.0,
         minimum_lesion_ml: 0.0,
     };
 
@@ -265,6 +289,34 @@ mod tests {
         assert_eq!(middle[[59, 90]], 2, "in the notch");
         assert_eq!(middle[[59, 105]], 0, "beside the organ");
         assert_eq!(count(&labels, 2), 4);
+    }
+
+    #[test]
+    fn a_lesion_that_only_touches_the_organ_goes_and_one_that_bulges_stays() {
+        let stack = stack([50, 120, 120], [2.0, 1.0, 1.0]);
+        let organ = ball([50.0, 60.0, 50.0], 30.0);
+        let bulging = ball([50.0, 60.0, 76.0], 8.0);
+        let touching = ball([50.0, 96.0, 50.0], 8.0);
+        let labels = paint(&stack, |at| {
+            match (organ(at), bulging(at) || touching(at)) {
+                (_, true) => 2,
+                (inside, _) => u8::from(inside),
+            }
+        });
+        let rules = Postprocess {
+            lesion_border: 0.5,
+            ..OFF
+        };
+        let mut cleaned = labels.clone();
+        let changes = postprocess(&mut cleaned, &stack.geometry, &rules);
+        let expected = paint(&stack, |at| match (organ(at), bulging(at)) {
+            (_, true) => 2,
+            _ if touching(at) => 0,
+            (inside, _) => u8::from(inside),
+        });
+        assert_eq!(cleaned, expected);
+        let dropped = count(&labels, 2) - count(&expected, 2);
+        assert!((changes.dropped_ml - dropped as f64 * 0.002).abs() < 1e-9);
     }
 
     #[test]

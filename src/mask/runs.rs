@@ -114,6 +114,17 @@ impl Runs {
         &self.all[self.begins[row]..self.begins[row + 1]]
     }
 
+    /// How many voxels of a run belong to these runs.
+    pub(super) fn overlap(&self, run: Run) -> u32 {
+        let row = self.row(run.slice as usize, run.row as usize).iter();
+        row.map(|own| {
+            own.end
+                .min(run.end)
+                .saturating_sub(own.start.max(run.start))
+        })
+        .sum()
+    }
+
     /// For each run, the number of its component; components are numbered by their first run.
     pub(super) fn components(&self, connectivity: Connectivity) -> Components {
         let mut forest = Forest::of(self.all.len());

@@ -100,6 +100,8 @@ pub struct Postprocess {
     pub fill_holes_cm2: f64,
     /// Lesions outside the organ closed in plane by a disc of this radius are dropped, mm.
     pub closing_mm: f64,
+    /// Lesions with less than this share of their surface against healthy organ are dropped.
+    pub lesion_border: f64,
     /// Smaller lesions become organ, ml.
     pub minimum_lesion_ml: f64,
 }
@@ -113,6 +115,7 @@ impl Default for Postprocess {
             minimum_organ_ml: 50.0,
             fill_holes_cm2: 1.0,
             closing_mm: 5.0,
+            lesion_border: 0.0,
             minimum_lesion_ml: 0.03,
         }
     }
@@ -319,6 +322,7 @@ impl Postprocess {
             ("postprocess.minimum-organ-ml", self.minimum_organ_ml, 500.0),
             ("postprocess.fill-holes-cm2", self.fill_holes_cm2, 100.0),
             ("postprocess.closing-mm", self.closing_mm, 50.0),
+            ("postprocess.lesion-border", self.lesion_border, 1.0),
             (
                 "postprocess.minimum-lesion-ml",
                 self.minimum_lesion_ml,

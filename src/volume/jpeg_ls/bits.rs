@@ -157,9 +157,10 @@ mod tests {
         }
         for step in [1, 3, 7, 8, 13, 31, 32] {
             let mut bits = Bits::new(&bytes);
-            let taken: String = (0..expected.len() / step)
+            let taken: Vec<String> = (0..expected.len() / step)
                 .map(|_| format!("{:0step$b}", bits.take(step as u32)))
                 .collect();
+            let taken = taken.concat();
             assert_eq!(taken, expected.get(..taken.len()).unwrap(), "{step}");
             assert!(!bits.overrun());
             for _ in 0..=step {
