@@ -58,7 +58,7 @@ fn slice(criterion: &mut Criterion) {
     let logits = logits(&workers, image);
     let temperature = &bundle.manifest.output.temperature;
     let log_odds = LogOdds::of(&logits, temperature);
-    let probabilities = Probabilities::mean([&log_odds]).expect("a slice is its own mean");
+    let probabilities = Probabilities::of(&log_odds);
 
     let mut group = criterion.benchmark_group("slice");
     group.bench_function("lay out", |b| b.iter(|| preprocess(&slice, &plane, input)));

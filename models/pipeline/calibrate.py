@@ -14,8 +14,8 @@ from .tumours import natural_labels, paint
 
 GUESSING = 1.5
 """So many times the doubt that 19 in 20 patients stay below is no liver but a guess."""
-SHIFT = (3, 5)
-"""Down and to the patient's left, in pixels of the output; the appliance moves slices by as much."""
+SHIFT = (6, 10)
+"""Down and to the patient's left, in pixels of the image; the appliance moves slices by as much."""
 REFUSE_AGREEMENT = 0.75
 """Less than this found again is no organ but chance: livers reach 0.96, what is found in limbs and pelves
 of phantoms 0.01 to 0.62."""
@@ -71,11 +71,11 @@ def agreement(runner: Runner, slices: list[Slice], divisor: float) -> dict[str, 
     It warns below what 19 in 20 patients reach, and refuses below REFUSE_AGREEMENT.
     """
     by_patient: dict[str, np.ndarray] = {}
-    down, right = SHIFT
+    stride = runner.stride()
+    down, right = (pixels // stride for pixels in SHIFT)
     for one in slices:
         image = windows(one.hu)[None]
         first = _organ(runner.logits(image), divisor)
-        stride = image.shape[-1] // first.shape[-1]
         moved = np.zeros_like(image)
         moved[..., stride * down:, stride * right:] = image[..., : -stride * down, : -stride * right]
         again = _organ(runner.logits(moved), divisor)[down:, right:]

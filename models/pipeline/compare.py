@@ -26,8 +26,8 @@ from torch.utils.data import DataLoader
 from . import evaluate, heads, losses, prompts
 from .baselines import Promptless, UNet, VNet
 from .data import BACKGROUND, LIVER_OR_TUMOUR, SIZE, TUMOUR, Slice, load_split, windows
-from .export import write_graph
-from .network import HEADS, Model, Widths
+from .export import export_head, write_graph
+from .network import HEADS, Model, Widths, answer
 from .runner import Runner
 from .scores import dice, score_slices
 from .sources import MM_PER_PIXEL, Mixture, Stream
@@ -104,7 +104,7 @@ def _answers(
     """The mask for a point and for boxes of every jitter; one embedding serves them all."""
     ways = [("point at the centre", prompts.point(target))]
     ways += [(_box_words(jitter), prompts.box(target, jitter, rng)) for jitter in JITTERS]
-    embedding = torch.from_numpy(runner.encode(windows(hu)[None])[0])
+    embedding = torch.from_numpy(runner.encode(windows(hu)[None])["embedding"])
     at = torch.from_numpy(np.stack([places for _, (places, _) in ways])).float()
     kinds = torch.tensor([kinds for _, (_, kinds) in ways])
     logits = head(embedding.expand(len(ways), -1, -1, -1), at, kinds)
@@ -118,23 +118,22 @@ def _box_words(jitter: int) -> str:
 
 def head_candidate(name: str, runner: Runner, kept: list[heads.Kept], validation: list[Slice], folder: Path, plan: dict) -> dict:
     """Trains, exports and scores one head."""
-    width = kept[0].embedding.shape[0]
-    embedding = torch.zeros(1, *kept[0].embedding.shape)
+    embedding, skip = (torch.zeros(1, *one.shape) for one in (kept[0].embedding, kept[0].skip))
     if name == PROMPT:
-        head: nn.Module = prompts.PromptHead(width)
-        examples = (embedding, torch.full((1, 2, 2), 0.5), torch.zeros(1, 2, dtype=torch.int64))
-        inputs = ["embedding", "places", "kinds"]
+        head: nn.Module = prompts.PromptHead(embedding.shape[1])
     else:
-        head = HEADS[next(key for key, words in HEAD_WORDS.items() if words == name)](width)
-        examples, inputs = (embedding,), ["embedding"]
+        head = HEADS[next(key for key, words in HEAD_WORDS.items() if words == name)](embedding.shape[1], skip.shape[1])
     heads.train(head, kept, plan["steps"], plan["batch"], plan["seed"])
-    write_graph(head, examples, folder / "head.onnx", inputs, ["logits"])
     if isinstance(head, prompts.PromptHead):
+        examples = (embedding, torch.full((1, 2, 2), 0.5), torch.zeros(1, 2, dtype=torch.int64))
+        write_graph(head, examples, folder / "head.onnx", ["embedding", "places", "kinds"], ["logits"])
         return score_prompts(head, runner, validation)
+    export_head(head, {"embedding": embedding, "skip": skip}, folder / "head.onnx")
 
     def labels(hu: np.ndarray) -> np.ndarray:
+        encoded = runner.encode(windows(hu)[None])
         with torch.no_grad():
-            return _labels(head(torch.from_numpy(runner.encode(windows(hu)[None])[0])))
+            return _labels(answer(head, *(torch.from_numpy(encoded[name]) for name in ("embedding", "skip"))))
 
     return score(labels, validation)
 

@@ -142,4 +142,4 @@ def regions(runner: Runner, slices: list[Slice], count: int) -> dict[str, float]
 
 
 def _region(runner: Runner, hu: np.ndarray) -> str:
-    return REGIONS[int(runner.encode(windows(hu)[None])[1].argmax())]
+    return REGIONS[int(runner.encode(windows(hu)[None])["gate"].argmax())]

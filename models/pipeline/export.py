@@ -18,21 +18,22 @@ OPSET = 17
 
 
 def export(model: Model, familiarity: Familiarity, folder: Path) -> tuple[Path, Path]:
-    """Writes encoder.onnx (image -> embedding, gate, distance) and head.onnx (embedding -> logits)."""
+    """Writes encoder.onnx (image -> embedding, skip, gate, distance) and head.onnx (what it takes -> logits)."""
     model = model.eval().cpu().float()
     image = torch.zeros(1, 3, SIZE, SIZE)
     measuring = Measuring(model.encoder, familiarity)
     with torch.no_grad():
-        embedding, _, _ = measuring(image)
+        embedding, skip, _, _ = measuring(image)
     encoder, head = folder / "encoder.onnx", folder / "head.onnx"
-    write_graph(measuring, (image,), encoder, ["image"], ["embedding", "gate", "distance"])
-    export_head(model.head, tuple(embedding.shape), head)
+    write_graph(measuring, (image,), encoder, ["image"], ["embedding", "skip", "gate", "distance"])
+    export_head(model.head, {"embedding": embedding, "skip": skip}, head)
     return encoder, head
 
 
-def export_head(head: nn.Module, shape: tuple[int, ...], path: Path) -> None:
-    """Writes a head alone, for an encoder that stays as it is; `shape` is its embedding's."""
-    write_graph(head, (torch.zeros(shape),), path, ["embedding"], ["logits"])
+def export_head(head: nn.Module, encoded: dict[str, torch.Tensor], path: Path) -> None:
+    """Writes a head alone, for an encoder that gives tensors of these shapes and stays as it is."""
+    examples = tuple(torch.zeros_like(encoded[name]) for name in head.takes)
+    write_graph(head, examples, path, list(head.takes), ["logits"])
 
 
 def write_graph(

@@ -49,15 +49,15 @@ class Familiarity(nn.Module):
 
 
 class Measuring(nn.Module):
-    """The encoder as it is shipped: image -> embedding, gate logits and distance."""
+    """The encoder as it is shipped: image -> embedding, skip, gate logits and distance."""
 
     def __init__(self, encoder: Encoder, familiarity: Familiarity):
         super().__init__()
         self.encoder, self.familiarity = encoder, familiarity
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        embedding, gate, coarse = self.encoder.with_coarse(image)
-        return embedding, gate, self.familiarity(coarse.mean(dim=(2, 3)))
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        embedding, skip, gate, coarse = self.encoder.with_coarse(image)
+        return embedding, skip, gate, self.familiarity(coarse.mean(dim=(2, 3)))
 
 
 @torch.no_grad()

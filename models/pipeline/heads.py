@@ -10,15 +10,18 @@ from torch import Tensor, nn
 
 from . import losses, prompts
 from .data import TUMOUR, windows
+from .network import answer
 from .runner import Runner
 from .sources import Stream
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One sample of the stream as a head sees it: embedding [E, S/4, S/4] half, label [S, S]."""
+    """One sample of the stream as a head sees it: embedding [E, S/4, S/4] and skip [H, S/2, S/2], both in
+    half precision, and label [S, S]."""
 
     embedding: Tensor
+    skip: Tensor
     label: np.ndarray
 
 
@@ -28,8 +31,9 @@ def keep(runner: Runner, stream: Stream, count: int, seed: int) -> list[Kept]:
     kept = []
     for _ in range(count):
         sample = stream.draw(rng)
-        embedding, _ = runner.encode(windows(sample.hu)[None])
-        kept.append(Kept(torch.from_numpy(embedding[0].astype(np.float16)), sample.label))
+        encoded = runner.encode(windows(sample.hu)[None])
+        half = (torch.from_numpy(encoded[name][0].astype(np.float16)) for name in ("embedding", "skip"))
+        kept.append(Kept(*half, sample.label))
     return kept
 
 
@@ -49,7 +53,8 @@ def train(head: nn.Module, kept: list[Kept], steps: int, batch: int, seed: int) 
             found = _asked(head, embeddings, [one.label for one in chosen], rng)
         else:
             labels = torch.stack([torch.from_numpy(one.label) for one in chosen])
-            found = losses.segmentation(head(embeddings), labels)
+            skips = torch.stack([one.skip for one in chosen]).float()
+            found = losses.segmentation(answer(head, embeddings, skips), labels)
         optimiser.zero_grad(set_to_none=True)
         found.backward()
         nn.utils.clip_grad_norm_(head.parameters(), 1.0)

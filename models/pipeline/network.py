@@ -1,11 +1,12 @@
 """The network: a SAM-shaped image encoder and promptless heads, trained from scratch.
 
 SAM's contract is kept: an image encoder with attention makes one embedding per slice, at a quarter
-of the input's resolution, and any number of light heads read it. The layers are chosen for plain
-CPUs: a patchify stem (stride = size), dense 3x3 convolutions at a quarter of the resolution and
-below, attention over 256 tokens, depth-to-space instead of interpolation. At half resolution and
-above, narrow 3x3 convolutions and bilinear resizing cost tract several times what they cost
-elsewhere, so there are none.
+of the input's resolution, and any number of light heads read it. Beside it the encoder gives a thin
+map at half resolution for what is smaller than a cell of the embedding, as SAM 2's does
+(arXiv:2408.00714). The layers are chosen for plain CPUs: patchify stems (stride = size), dense 3x3
+convolutions at a quarter of the resolution and below, attention over 256 tokens, depth-to-space
+instead of interpolation. Narrow 3x3 convolutions at half resolution and above cost tract several
+times what they cost elsewhere: there are two, of 16 channels.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ CLASSES = 3
 
 @dataclass(frozen=True)
 class Widths:
-    """Channels at 1/4, 1/8 and 1/16 of the resolution, of the embedding, and the attention depth."""
+    """Channels at 1/2, 1/4, 1/8 and 1/16 of the resolution, of the embedding, and the attention depth."""
 
+    half: int = 16
     quarter: int = 48
     eighth: int = 128
     sixteenth: int = 192
@@ -94,13 +96,15 @@ class Rise(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Image [B, 3, S, S] in 0..1 -> embedding [B, E, S/4, S/4], gate logits [B, regions]."""
+    """Image [B, 3, S, S] in 0..1 -> embedding [B, E, S/4, S/4], skip [B, H, S/2, S/2], gate logits."""
 
     def __init__(self, widths: Widths, size: int = SIZE):
         super().__init__()
         w, grid = widths, size // 16
         self.coarse_shape = (-1, w.sixteenth, grid, grid)
         self.tokens_shape = (-1, w.sixteenth, grid * grid)
+        self.fine_stem = conv(3, w.half, 2, 2)
+        self.fine = conv(w.half, w.half, 3)
         self.stem = conv(3, w.quarter, 4, 4)
         self.stage1 = Residual(w.quarter)
         self.down2 = conv(w.quarter, w.eighth, 2, 2)
@@ -122,35 +126,43 @@ class Encoder(nn.Module):
             tokens = block(tokens)
         return quarter, eighth, self.norm(tokens)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        embedding, gate, _ = self.with_coarse(image)
-        return embedding, gate
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.with_coarse(image)[:3]
 
-    def with_coarse(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def with_coarse(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The outputs and the coarse map [B, C, S/16, S/16] that training also supervises."""
+        skip = torch.relu(self.fine(torch.relu(self.fine_stem(image))))
         quarter, eighth, tokens = self.context(image)
         coarse = tokens.transpose(1, 2).reshape(self.coarse_shape)
         embedding = self.rise1(self.rise2(coarse, eighth), quarter)
-        return embedding, self.gate(tokens.mean(dim=1)), coarse
+        return embedding, skip, self.gate(tokens.mean(dim=1)), coarse
 
 
 class ConvHead(nn.Module):
-    """Embedding [B, E, S/4, S/4] -> logits [B, 3, S/2, S/2]: one 3x3 layer and depth-to-space."""
+    """Embedding and skip -> logits [B, 3, S, S]: a 3x3 layer at 1/4 and one at 1/2, and depth-to-space."""
 
-    def __init__(self, embedding: int, width: int = 48):
+    takes = ("embedding", "skip")
+
+    def __init__(self, embedding: int, half: int, width: int = 48):
         super().__init__()
         self.layer = conv(embedding, width, 3)
-        self.classes = nn.Conv2d(width, 4 * CLASSES, 1)
+        self.expand = conv(width, 4 * half, 1)
         self.shuffle = nn.PixelShuffle(2)
+        self.mix = conv(half, half, 3)
+        self.classes = nn.Conv2d(half, 4 * CLASSES, 1)
 
-    def forward(self, embedding: Tensor) -> Tensor:
-        return self.shuffle(self.classes(torch.relu(self.layer(embedding))))
+    def forward(self, embedding: Tensor, skip: Tensor) -> Tensor:
+        raised = self.shuffle(self.expand(torch.relu(self.layer(embedding))))
+        mixed = torch.relu(self.mix(torch.relu(raised + skip)))
+        return self.shuffle(self.classes(mixed))
 
 
 class LinearHead(nn.Module):
-    """The least a head can be: one 1x1 layer and depth-to-space."""
+    """The least a head can be: one 1x1 layer and depth-to-space, [B, 3, S/2, S/2]."""
 
-    def __init__(self, embedding: int):
+    takes = ("embedding",)
+
+    def __init__(self, embedding: int, half: int = 0):
         super().__init__()
         self.classes = nn.Conv2d(embedding, 4 * CLASSES, 1)
         self.shuffle = nn.PixelShuffle(2)
@@ -160,9 +172,11 @@ class LinearHead(nn.Module):
 
 
 class AttentionHead(nn.Module):
-    """SAM's mask decoder without prompts: one learned token per class attends to the embedding."""
+    """SAM's mask decoder without prompts: a learned token per class attends to the embedding. At S/2."""
 
-    def __init__(self, embedding: int, blocks: int = 2, heads: int = 4):
+    takes = ("embedding",)
+
+    def __init__(self, embedding: int, half: int = 0, blocks: int = 2, heads: int = 4):
         super().__init__()
         self.tokens = nn.Parameter(torch.randn(1, CLASSES, embedding) * 0.02)
         self.position = nn.Parameter(torch.randn(1, (SIZE // 16) ** 2, embedding) * 0.02)
@@ -181,6 +195,12 @@ class AttentionHead(nn.Module):
         return masks.reshape(fine.shape[0], CLASSES, fine.shape[2], fine.shape[3])
 
 
+def answer(head: nn.Module, embedding: Tensor, skip: Tensor) -> Tensor:
+    """The head's logits, from what it takes."""
+    given = {"embedding": embedding, "skip": skip}
+    return head(*(given[name] for name in head.takes))
+
+
 HEADS = {"conv": ConvHead, "linear": LinearHead, "attention": AttentionHead}
 
 
@@ -191,10 +211,10 @@ class Model(nn.Module):
         super().__init__()
         self.widths, self.head_name = widths, head
         self.encoder = Encoder(widths)
-        self.head = HEADS[head](widths.embedding)
+        self.head = HEADS[head](widths.embedding, widths.half)
         self.coarse = nn.Conv2d(widths.sixteenth, CLASSES, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits [B, 3, S/2, S/2], gate logits [B, regions], coarse logits [B, 3, S/16, S/16]."""
-        embedding, gate, coarse = self.encoder.with_coarse(image)
-        return self.head(embedding), gate, self.coarse(coarse)
+        """Logits [B, 3, S, S] or at half of it, gate logits [B, regions], coarse logits [B, 3, S/16, S/16]."""
+        embedding, skip, gate, coarse = self.encoder.with_coarse(image)
+        return answer(self.head, embedding, skip), gate, self.coarse(coarse)

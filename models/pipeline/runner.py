@@ -21,18 +21,23 @@ class Runner:
         self.encoder = session(folder / "encoder.onnx", integer, threads)
         self.head = session(folder / "head.onnx", integer, threads)
 
-    def encode(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Image [1, 3, S, S] -> embedding [1, E, S/4, S/4], gate logits [1, regions]."""
-        embedding, gate = self.encoder.run(["embedding", "gate"], {"image": image})
-        return embedding, gate
+    def encode(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Image [1, 3, S, S] -> embedding [1, E, S/4, S/4], skip [1, H, S/2, S/2], gate logits, distance."""
+        names = [one.name for one in self.encoder.get_outputs()]
+        return dict(zip(names, self.encoder.run(names, {"image": image}), strict=True))
 
     def distance(self, hu: np.ndarray) -> float:
         """How far HU [S, S] lies from the slices of training, by the encoder's own judgement."""
-        return float(self.encoder.run(["distance"], {"image": windows(hu)[None]})[0].item())
+        return float(self.encode(windows(hu)[None])["distance"].item())
 
     def logits(self, image: np.ndarray) -> np.ndarray:
-        """Image [1, 3, S, S] -> logits [1, 3, S/2, S/2]."""
-        return self.head.run(["logits"], {"embedding": self.encode(image)[0]})[0]
+        """Image [1, 3, S, S] -> logits [1, 3, h, w]."""
+        encoded = self.encode(image)
+        return self.head.run(["logits"], {one.name: encoded[one.name] for one in self.head.get_inputs()})[0]
+
+    def stride(self) -> int:
+        """Pixels of the image to one of the logits, along a side."""
+        return SIZE // self.head.get_outputs()[0].shape[-1]
 
     def full_logits(self, hu: np.ndarray) -> torch.Tensor:
         """HU [S, S] -> logits [3, S, S], enlarged as the appliance enlarges them."""

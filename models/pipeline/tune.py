@@ -22,26 +22,33 @@ from torch import Tensor, nn
 from . import augment, bundle, cases, losses
 from .data import Slice, windows
 from .export import export_head
-from .network import HEADS
+from .network import HEADS, answer
 from .runner import Runner
 from .scores import score_slices
 
 
+TAKEN = ("embedding", "skip")
+
+
 class EmbeddingCache:
-    """Embeddings [E, S/4, S/4] on disk, keyed by encoder, slice and variant; half precision."""
+    """What a head takes of the encoder, on disk, keyed by encoder, slice and variant; half precision.
+
+    `embedding` [E, S/4, S/4] and `skip` [H, S/2, S/2].
+    """
 
     def __init__(self, folder: Path, encoder: Path, runner: Runner):
         digest = hashlib.sha256(encoder.read_bytes()).hexdigest()[:16]
         self.folder, self.runner = folder / digest, runner
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def get(self, name: str, hu: np.ndarray) -> Tensor:
-        """The embedding of a slice; the name carries a digest of the pixels, so it cannot go stale."""
-        path = self.folder / f"{name}-{hashlib.sha256(hu.tobytes()).hexdigest()[:12]}.npy"
+    def get(self, name: str, hu: np.ndarray) -> dict[str, Tensor]:
+        """Those of a slice; the name carries a digest of the pixels, so it cannot go stale."""
+        path = self.folder / f"{name}-{hashlib.sha256(hu.tobytes()).hexdigest()[:12]}.npz"
         if not path.exists():
-            embedding, _ = self.runner.encode(windows(hu)[None])
-            np.save(path, embedding[0].astype(np.float16))
-        return torch.from_numpy(np.load(path).astype(np.float32))
+            encoded = self.runner.encode(windows(hu)[None])
+            np.savez(path, **{name: encoded[name][0].astype(np.float16) for name in TAKEN})
+        with np.load(path) as kept:
+            return {name: torch.from_numpy(kept[name].astype(np.float32)) for name in TAKEN}
 
 
 def tune(
@@ -60,36 +67,36 @@ def tune(
             hu = augment.intensities(rng, hu)
             pairs.append((cache.get(f"{one.name}-{number}", hu), torch.from_numpy(label)))
 
-    head = HEADS[head_name](pairs[0][0].shape[0])
+    head = HEADS[head_name](*(pairs[0][0][name].shape[0] for name in TAKEN))
     optimiser = torch.optim.AdamW(head.parameters(), lr=2e-3, weight_decay=0.01)
     steps = epochs * max(1, len(pairs) // 8)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     head.train()
     for _ in range(steps):
         chosen = rng.choice(len(pairs), size=min(8, len(pairs)), replace=False)
-        embeddings = torch.stack([pairs[i][0] for i in chosen])
-        loss = losses.segmentation(head(embeddings), torch.stack([pairs[i][1] for i in chosen]))
+        encoded = (torch.stack([pairs[i][0][name] for i in chosen]) for name in TAKEN)
+        loss = losses.segmentation(answer(head, *encoded), torch.stack([pairs[i][1] for i in chosen]))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         schedule.step()
 
-    _write(source, out, head, (1, *pairs[0][0].shape), seed)
+    _write(source, out, head, {name: tensor[None] for name, tensor in pairs[0][0].items()}, seed)
     before = score_slices([runner.labels(one.hu) for one in validation], validation)
     tuned = Runner(out)
     after = score_slices([tuned.labels(one.hu) for one in validation], validation)
     return {"before": before, "after": after}
 
 
-def _write(source: Path, out: Path, head: nn.Module, shape: tuple[int, ...], seed: int) -> None:
+def _write(source: Path, out: Path, head: nn.Module, encoded: dict[str, Tensor], seed: int) -> None:
     """The new bundle: the old manifest with new files, no figures, and its origin in words."""
     out.mkdir(parents=True, exist_ok=True)
     shutil.copy(source / "encoder.onnx", out / "encoder.onnx")
-    export_head(head, shape, out / "head.onnx")
+    export_head(head, encoded, out / "head.onnx")
     manifest = tomllib.loads((source / "bundle.toml").read_text())
     seen = bundle.golden(out / "golden.npz", Runner(out), Runner(out, integer=False))
     manifest["version"] += "+tuned"
-    manifest["output"]["temperature"] = [1.0, 1.0, 1.0]
+    manifest["output"] = {"stride": Runner(out).stride(), "temperature": [1.0, 1.0, 1.0]}
     manifest["golden"], manifest["files"] = bundle.tolerance(seen), bundle.hashes(out)
     manifest["provenance"]["data"] += "; head tuned on local cases"
     manifest["provenance"]["seed"] = seed

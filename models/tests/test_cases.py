@@ -130,7 +130,8 @@ class Tuning(unittest.TestCase):
             cache = tune.EmbeddingCache(scratch / "embeddings", BUNDLE / "encoder.onnx", runner)
             with mock.patch.object(runner, "encode", side_effect=AssertionError("asked again")):
                 kept = cache.get(slices[0].name, slices[0].hu)
-        self.assertEqual(kept.shape, (64, SIZE // 4, SIZE // 4))
+        self.assertEqual(kept["embedding"].shape, (64, SIZE // 4, SIZE // 4))
+        self.assertEqual(kept["skip"].shape, (16, SIZE // 2, SIZE // 2))
 
 
 if __name__ == "__main__":

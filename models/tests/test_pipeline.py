@@ -18,11 +18,11 @@ from pipeline.baselines import UNet, VNet
 from pipeline.data import BACKGROUND, IGNORED, LIVER, LIVER_OR_TUMOUR, SIZE, TUMOUR, Slice, windows
 from pipeline.evaluate import LesionTally
 from pipeline.familiar import Familiarity
-from pipeline.network import HEADS, Model, Widths
+from pipeline.network import HEADS, Model, Widths, answer
 from pipeline.scores import dice, score_slices
 from pipeline.sources import Mixture
 
-SMALL = Widths(quarter=8, eighth=12, sixteenth=24, embedding=8, blocks=1, heads=2)
+SMALL = Widths(half=4, quarter=8, eighth=12, sixteenth=24, embedding=8, blocks=1, heads=2)
 
 
 class Labels(unittest.TestCase):
@@ -138,10 +138,11 @@ class Graphs(unittest.TestCase):
             self.assertEqual(distance.shape, (1, 1))
             self.assertGreater(np.corrcoef(found.ravel(), expected.ravel())[0, 1], 0.99)
 
-    def test_every_head_ends_at_half_the_resolution(self):
-        embedding = torch.zeros(1, 8, SIZE // 4, SIZE // 4)
+    def test_a_head_ends_at_the_resolution_of_what_it_takes(self):
+        embedding, skip = torch.zeros(1, 8, SIZE // 4, SIZE // 4), torch.zeros(1, 4, SIZE // 2, SIZE // 2)
         for name, head in HEADS.items():
-            self.assertEqual(head(8).eval()(embedding).shape, (1, 3, SIZE // 2, SIZE // 2), name)
+            side = SIZE if "skip" in head.takes else SIZE // 2
+            self.assertEqual(answer(head(8, 4).eval(), embedding, skip).shape, (1, 3, side, side), name)
 
     def test_the_networks_it_is_compared_with_give_a_logit_per_class_and_pixel(self):
         for network in (UNet(4), VNet(4)):
@@ -161,7 +162,7 @@ class Graphs(unittest.TestCase):
     def test_a_graph_without_the_nodes_that_are_to_stay_float_is_refused(self):
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "head.onnx"
-            export.export_head(HEADS["linear"](8), (1, 8, 4, 4), path)
+            export.export_head(HEADS["linear"](8), {"embedding": torch.zeros(1, 8, 4, 4)}, path)
             with self.assertRaisesRegex(ValueError, "no nodes"):
                 quantise.quantise(path, Path(name) / "out.onnx", [], ["/stem/gone"])
 

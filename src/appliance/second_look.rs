@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, EngineError, preprocess},
-    mask::{Agreement, Labels, LogOdds, SHIFT, slices_to_look_at_again},
+    mask::{Agreement, Labels, LogOdds, shift, slices_to_look_at_again},
     model::{InputContract, OutputContract},
     series::InstanceHeader,
     volume::{FrameSource, Stack},
@@ -56,7 +56,7 @@ pub(super) fn agreement(
             .blocking_recv()
             .map_err(|_| EngineError::Stopped)??;
         if let Some(moved) = moved {
-            agreement.add(&first.log_odds, &moved);
+            agreement.add(&first.log_odds, &moved, shift(manifest.output.stride));
         }
     }
     Ok(agreement.dice())
@@ -81,7 +81,8 @@ impl Again {
         };
         let slice = FrameSource::open(&self.file, &self.header)?.frame(self.frame)?;
         let (image, _) = preprocess(&slice, &plane, &self.input);
-        let moved = image.moved(SHIFT.map(|pixels| pixels * self.output.stride));
+        let stride = self.output.stride;
+        let moved = image.moved(shift(stride).map(|pixels| pixels * stride));
         let embedding = engine.encode(&moved)?;
         let logits = engine.head(&embedding)?;
         Ok(Some(LogOdds::of(&logits, &self.output.temperature)))

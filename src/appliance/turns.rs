@@ -6,9 +6,9 @@ use super::live::Live;
 use crate::dicom::Uid;
 
 /// What encoded slices that wait for the rest of their series may take in memory, all series
-/// together, bytes. With the bundle that comes along that is 8192 slices: four of the longest series
-/// at once, or thirty ordinary ones.
-pub(super) const HELD: usize = 256 << 20;
+/// together, bytes. With the bundle that comes along that is 4096 slices: two of the longest series at
+/// once, or thirteen ordinary ones.
+pub(super) const HELD: usize = 512 << 20;
 
 /// Whose slices are encoded now.
 #[derive(Debug, Eq, PartialEq)]

@@ -163,8 +163,7 @@ impl LabelledSlice {
             .encode(&image)
             .and_then(|embedding| engine.head(&embedding))?;
         let log_odds = LogOdds::of(&logits, &manifest.output.temperature);
-        let alone = Probabilities::mean([&log_odds]).expect("a slice is its own mean");
-        Ok(label_slice(&alone, &placement))
+        Ok(label_slice(&Probabilities::of(&log_odds), &placement))
     }
 
     pub fn into_case(self, prediction: Array2<u8>) -> Case {

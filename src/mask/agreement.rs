@@ -13,20 +13,25 @@ pub struct Agreement {
 
 /// Slices of a series that are looked at again, at most: what this costs does not grow with it.
 pub const LOOKS: usize = 5;
-/// By how much a slice is moved, down and to the patient's left, in pixels of the network's output.
+/// By how much a slice is moved, down and to the patient's left, in pixels of the network's image.
 /// Neither is a whole number of the patches that an encoder divides a slice into.
-pub const SHIFT: [usize; 2] = [3, 5];
+const SHIFT: [usize; 2] = [6, 10];
+
+/// The same in pixels of the output, of which one is `stride` pixels of the image.
+#[must_use]
+pub fn shift(stride: usize) -> [usize; 2] {
+    SHIFT.map(|pixels| (pixels / stride).max(1))
+}
 
 impl Agreement {
-    /// Adds one slice: what was found in it, and what was found when it lay at [`SHIFT`]. What the
-    /// shift moved out of the field is left out.
+    /// Adds one slice: what was found in it, and what was found when it was moved by a [`shift`].
+    /// What that moved out of the field is left out.
     ///
     /// # Panics
     /// If the two are not of one size.
-    pub fn add(&mut self, first: &LogOdds, moved: &LogOdds) {
+    pub fn add(&mut self, first: &LogOdds, moved: &LogOdds, [down, left]: [usize; 2]) {
         assert_eq!(first.side, moved.side);
         let side = first.side;
-        let [down, left] = SHIFT;
         for row in 0..side.saturating_sub(down) {
             for column in 0..side.saturating_sub(left) {
                 let here = first.is_organ(row, column);
@@ -81,7 +86,7 @@ mod tests {
     fn a_mask_that_moves_along_agrees_and_one_that_stays_does_not() {
         let dice = |moved: &LogOdds| {
             let mut agreement = Agreement::default();
-            agreement.add(&organ_at(10, 10), moved);
+            agreement.add(&organ_at(10, 10), moved, shift(2));
             agreement.dice().unwrap()
         };
         assert!((dice(&organ_at(13, 15)) - 1.0).abs() < 1e-9);
@@ -91,7 +96,7 @@ mod tests {
     #[test]
     fn what_the_shift_moved_out_of_the_field_is_no_disagreement() {
         let mut agreement = Agreement::default();
-        agreement.add(&organ_at(10, 22), &organ_at(13, 27));
+        agreement.add(&organ_at(10, 22), &organ_at(13, 27), shift(2));
         assert_eq!(agreement.dice(), Some(1.0));
         assert_eq!(Agreement::default().dice(), None);
     }

@@ -142,7 +142,7 @@ mod tests {
 
     /// What a slice says without neighbours.
     fn alone(logits: &Logits) -> Probabilities {
-        Probabilities::mean([&LogOdds::of(logits, &[1.0; 3])]).unwrap()
+        Probabilities::of(&LogOdds::of(logits, &[1.0; 3]))
     }
 
     /// Logits at half resolution that say "organ" where the image's first channel is bright.

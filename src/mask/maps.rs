@@ -21,7 +21,7 @@ pub struct Maps {
 #[must_use]
 pub fn map_slice(log_odds: &LogOdds, placement: &Placement) -> Maps {
     let side = log_odds.side;
-    let probabilities = Probabilities::mean([log_odds]).expect("a slice is its own mean");
+    let probabilities = Probabilities::of(log_odds);
     let grid = Grid::of(&probabilities, placement);
     let [rows, columns] = placement
         .centres(side)

@@ -26,7 +26,7 @@ mod sample;
 pub(crate) mod testing;
 mod view;
 
-pub use agreement::{Agreement, SHIFT, slices_to_look_at_again};
+pub use agreement::{Agreement, shift, slices_to_look_at_again};
 pub use gates::{Examination, Gate, Outcome, examine, not_asked, verdict};
 pub use histogram::HuHistogram;
 pub use label::label_slice;

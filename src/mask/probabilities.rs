@@ -73,35 +73,58 @@ pub struct Probabilities {
     pub(super) pixels: Vec<[f32; CLASSES]>,
 }
 
+/// What counts as far from organ and lesion: odds of e^-5, below a percent.
+const FAR: i8 = -5 * STEPS as i8;
+
+/// Pixels that are looked at together.
+const BLOCK: usize = 64;
+
 impl Probabilities {
-    /// The mean over slices of one series; `None` without any.
+    /// Of a slice alone.
+    #[must_use]
+    pub fn of(log_odds: &LogOdds) -> Self {
+        let pixels = log_odds.pixels.iter().map(|pixel| probabilities(*pixel));
+        Self {
+            side: log_odds.side,
+            pixels: pixels.collect(),
+        }
+    }
+
+    /// The mean over slices of one series; `None` without any. Stretches that are far from organ and
+    /// lesion in all of them, most of an abdomen, are not worth a mean and count as just so far.
     ///
     /// # Panics
     /// If they are not of one size.
     #[must_use]
     pub fn mean<'a>(slices: impl IntoIterator<Item = &'a LogOdds>) -> Option<Self> {
-        let mut slices = slices.into_iter();
-        let first = slices.next()?;
-        let pixels = first.pixels.iter().map(|pixel| probabilities(*pixel));
-        let mut pixels: Vec<[f32; CLASSES]> = pixels.collect();
-        let mut count = 1_u16;
-        for slice in slices {
-            assert_eq!(slice.side, first.side);
-            for (sums, pixel) in pixels.iter_mut().zip(&slice.pixels) {
-                for (sum, value) in sums.iter_mut().zip(probabilities(*pixel)) {
-                    *sum += value;
+        let slices: Vec<&LogOdds> = slices.into_iter().collect();
+        let side = slices.first()?.side;
+        assert!(slices.iter().all(|slice| slice.side == side));
+        let share = 1.0 / slices.len() as f32;
+        let mut pixels = vec![probabilities([FAR; CLASSES - 1]); side * side];
+        for (number, block) in pixels.chunks_mut(BLOCK).enumerate() {
+            let first = number * BLOCK;
+            let range = first..first + block.len();
+            let parts = slices.iter().map(|slice| &slice.pixels[range.clone()]);
+            if parts.clone().all(is_far) {
+                continue;
+            }
+            block.fill([0.0; CLASSES]);
+            for part in parts {
+                for (sums, pixel) in block.iter_mut().zip(part) {
+                    for (sum, value) in sums.iter_mut().zip(probabilities(*pixel)) {
+                        *sum += value * share;
+                    }
                 }
             }
-            count += 1;
         }
-        for value in pixels.as_flattened_mut() {
-            *value /= f32::from(count);
-        }
-        Some(Self {
-            side: first.side,
-            pixels,
-        })
+        Some(Self { side, pixels })
     }
+}
+
+fn is_far(pixels: &[[i8; CLASSES - 1]]) -> bool {
+    let all = pixels.as_flattened().iter();
+    all.fold(i8::MIN, |nearest, one| nearest.max(*one)) <= FAR
 }
 
 /// The slices within `reach_mm` of a slice, itself included. `along_mm` are the slices' places
@@ -169,5 +192,32 @@ mod tests {
         assert!((background - 2.0 / 3.0).abs() < 1e-3);
         assert!((organ - 1.0 / 3.0).abs() < 1e-3);
         assert_eq!(Probabilities::mean([]), None);
+    }
+
+    #[test]
+    fn what_is_passed_over_is_background_all_the_same() {
+        let side = 32;
+        let slice = |phase: f32| {
+            let logits = Array3::from_shape_fn((3, side, side), |(class, row, column)| {
+                let near = (row as f32 * 0.4 + phase).sin() * (column as f32 * 0.3).cos();
+                [0.0, 9.0 * near - 3.0, 7.0 * near - 6.0][class]
+            });
+            LogOdds::of(&Logits(logits), &[1.0; 3])
+        };
+        let slices = [slice(0.0), slice(0.3), slice(0.6)];
+        let alone: Vec<_> = slices.iter().map(Probabilities::of).collect();
+        let mean = Probabilities::mean(&slices).unwrap();
+        let bits = |pixel: &[f32; 3]| pixel.map(f32::to_bits);
+        let far = bits(&probabilities([FAR; 2]));
+        let passed_over = mean.pixels.iter().filter(|pixel| bits(pixel) == far);
+        let passed_over = passed_over.count();
+        assert!((1..side * side).contains(&passed_over));
+        for (at, found) in mean.pixels.iter().enumerate() {
+            for (class, found) in found.iter().enumerate() {
+                let exact: f32 = alone.iter().map(|one| one.pixels[at][class]).sum::<f32>() / 3.0;
+                assert!((exact - found).abs() < 0.014, "{at}: {exact} {found}");
+                assert!(found.ln().is_finite());
+            }
+        }
     }
 }
