@@ -199,7 +199,9 @@ mod tests {
         let side = 32;
         let slice = |phase: f32| {
             let logits = Array3::from_shape_fn((3, side, side), |(class, row, column)| {
-                let near = (row as f32 * 0.4 + phase).sin() * (column as f32 * 0.3).cos();
+                let wave = (row as f32 * 0.4 + phase).sin() * (column as f32 * 0.3).cos();
+                // The lower half is far from everything.
+                let near = if row < side / 2 { wave } else { -0.5 };
                 [0.0, 9.0 * near - 3.0, 7.0 * near - 6.0][class]
             });
             LogOdds::of(&Logits(logits), &[1.0; 3])
