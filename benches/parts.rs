@@ -67,8 +67,9 @@ fn slice(criterion: &mut Criterion) {
     });
     group.bench_function("histogram", |b| b.iter(|| HuHistogram::of(&slice)));
     group.bench_function("log odds", |b| b.iter(|| LogOdds::of(&logits, temperature)));
+    group.bench_function("unpack", |b| b.iter(|| Probabilities::of(&log_odds)));
     group.bench_function("mean of neighbours", |b| {
-        b.iter(|| Probabilities::mean(vec![&log_odds; NEIGHBOURS]));
+        b.iter(|| Probabilities::mean(vec![&probabilities; NEIGHBOURS]));
     });
     group.bench_function("labels", |b| {
         b.iter(|| label_slice(&probabilities, &placement));

@@ -95,6 +95,7 @@ parts = [
     ("slice", "lay out, transposed", "the same, transposed"),
     ("slice", "histogram", "histogram of a slice"),
     ("slice", "log odds", "logits to log odds"),
+    ("slice", "unpack", "log odds to probabilities"),
     ("slice", "mean of neighbours", "mean over 7 neighbours"),
     ("slice", "labels", "labels of 512×512"),
     ("series", "clean", "clean the labels of 300 slices"),

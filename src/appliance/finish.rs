@@ -1,7 +1,14 @@
 //! From slices that have been through the network to what leaves the box. Pure: no clock, no disk,
 //! no journal.
 
-use std::{collections::HashMap, io, num::NonZero, panic::resume_unwind, sync::Arc, thread};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    num::NonZero,
+    panic::resume_unwind,
+    sync::Arc,
+    thread,
+};
 
 use jiff::Zoned;
 use serde::Serialize;
@@ -358,14 +365,20 @@ fn is_encoded(header: &InstanceHeader, encoded: &HashMap<(Uid, usize), Arc<Encod
 
 /// The label map of every slice, on all cores: slices do not depend on each other.
 fn label(slices: &[&EncodedSlice], along_mm: &[f64], view: &View, rules: &Postprocess) -> Labels {
-    let label_one = |slice: usize| -> LabelSlice {
+    // Neighbours of one slice are those of the next, too, so each is unpacked once.
+    let label_one = |unpacked: &mut BTreeMap<usize, Probabilities>, slice: usize| -> LabelSlice {
         let placement = &slices[slice].placement;
         if !view.may_show_organ(slice, rules) {
             return LabelSlice::background((placement.rows, placement.columns));
         }
         let near = mask::neighbours(along_mm, slice, rules.z_smoothing_mm);
-        let near = near.map(|at| &slices[at].log_odds);
-        let smooth = Probabilities::mean(near).expect("a slice is its own neighbour");
+        unpacked.retain(|at, _| near.contains(at));
+        for at in near {
+            let unpack = || Probabilities::of(&slices[at].log_odds);
+            unpacked.entry(at).or_insert_with(unpack);
+        }
+        let smooth = Probabilities::mean(unpacked.values());
+        let smooth = smooth.expect("a slice is its own neighbour");
         mask::label_slice(&smooth, placement).into()
     };
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
@@ -375,7 +388,11 @@ fn label(slices: &[&EncodedSlice], along_mm: &[f64], view: &View, rules: &Postpr
             .chunks(slices.len().div_ceil(cores).max(1))
             .map(|share| {
                 let label_one = &label_one;
-                scope.spawn(move || share.iter().copied().map(label_one).collect::<Vec<_>>())
+                scope.spawn(move || {
+                    let mut unpacked = BTreeMap::new();
+                    let labelled = share.iter().map(|slice| label_one(&mut unpacked, *slice));
+                    labelled.collect::<Vec<_>>()
+                })
             })
             .collect();
         let joined = running
