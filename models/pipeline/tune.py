@@ -58,6 +58,8 @@ def tune(
     """Writes a bundle with the same encoder and a new head; returns liver scores before and after."""
     torch.manual_seed(seed)
     runner = Runner(source)
+    if missing := set(TAKEN) - {one.name for one in runner.encoder.get_outputs()}:
+        raise ValueError(f"the encoder of {source} gives no {', '.join(sorted(missing))}, which heads need")
     cache = EmbeddingCache(scratch / "embeddings", source / "encoder.onnx", runner)
     rng = np.random.default_rng(seed)
     pairs = [(cache.get(one.name, one.hu), torch.from_numpy(one.label)) for one in train]

@@ -83,8 +83,8 @@ impl Image {
     }
 }
 
-/// What the encoder made of one slice, in half precision because hundreds wait for a head: one
-/// tensor per output of the encoder, in its order.
+/// What the encoder made of one slice, in half precision: one tensor per output of the encoder, in
+/// its order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
     tensors: Vec<Vec<f16>>,
