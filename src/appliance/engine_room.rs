@@ -162,14 +162,13 @@ pub fn encode_frames(
         };
         let hounsfield = source.frame(frame)?;
         let (image, placement) = preprocess(&hounsfield, &plane, &manifest.input);
-        let embedding = engine.encode(&image)?;
-        let logits = engine.head(&embedding)?;
-        let log_odds = LogOdds::of(&logits, &manifest.output.temperature);
+        let prediction = engine.predict(&image)?;
+        let log_odds = LogOdds::of(&prediction.logits, &manifest.output.temperature);
         let slice = EncodedSlice {
             sample: OrganSample::of(&log_odds, &hounsfield, &placement),
             log_odds,
-            organ_in_view: embedding.organ_in_view(),
-            distance: embedding.distance(),
+            organ_in_view: prediction.organ_in_view,
+            distance: prediction.distance,
             placement,
             histogram: HuHistogram::of(&hounsfield),
         };

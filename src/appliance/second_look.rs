@@ -83,8 +83,7 @@ impl Again {
         let (image, _) = preprocess(&slice, &plane, &self.input);
         let stride = self.output.stride;
         let moved = image.moved(shift(stride).map(|pixels| pixels * stride));
-        let embedding = engine.encode(&moved)?;
-        let logits = engine.head(&embedding)?;
+        let logits = engine.predict(&moved)?.logits;
         Ok(Some(LogOdds::of(&logits, &self.output.temperature)))
     }
 }

@@ -65,8 +65,7 @@ impl Parts {
             .into_iter()
             .map(|image| {
                 self.workers.submit(&series, Urgency::Live, move |engine| {
-                    let embedding = engine.encode(&image)?;
-                    engine.head(&embedding)?;
+                    engine.predict(&image)?;
                     Ok::<_, EngineError>(())
                 })
             })

@@ -35,15 +35,13 @@ impl fmt::Display for Agreement {
     }
 }
 
-/// Runs the golden slice through encoder, cache and head, as a patient's would go.
+/// Runs the golden slice through encoder and head, as a patient's would go.
 pub fn check(engine: &mut dyn Engine, bundle: &Bundle) -> Result<Agreement, EngineError> {
     let image = Image {
         size: bundle.manifest.input.size,
         values: bundle.golden.image.clone(),
     };
-    let embedding = engine.encode(&image)?;
-    let logits = engine.head(&embedding)?;
-    let found: Vec<f32> = logits.0.iter().copied().collect();
+    let found: Vec<f32> = engine.predict(&image)?.logits.0.iter().copied().collect();
     let agreement = compare(&found, &bundle.golden.logits, bundle.manifest.golden);
     if agreement.holds() {
         return Ok(agreement);

@@ -1,17 +1,18 @@
+use ndarray::{Array3, ShapeError};
+
 use super::{
-    Embedding,
+    Logits, Prediction,
     graph::{Graph, GraphError, Port},
-    to_half,
 };
 use crate::model::{CLASSES, Manifest};
 
-/// The tensors that pass between encoder, cache and head, as the files declare them and the
+/// The tensors that pass between image, encoder and head, as the files declare them and the
 /// manifest agrees.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Interface {
     /// `[1, 3, S, S]`.
     pub image: Port,
-    /// What the encoder gives, in its order; what of it the head takes is cached.
+    /// What the encoder gives, in its order.
     pub encoded: Vec<Port>,
     /// For each input of the head, which of `encoded` it takes.
     pub head_takes: Vec<usize>,
@@ -55,17 +56,23 @@ impl Interface {
         })
     }
 
-    /// What the encoder gave, as it is kept; `outputs` in the order of `encoded`.
+    /// What encoder and head gave; `encoded` in the order of the ports of that name.
     ///
     /// `gate`, where there is one, holds logits of what the slice shows: the organ first; `distance`
     /// says how far it is from the slices of training.
-    pub(super) fn embedding(&self, outputs: &[&[f32]]) -> Embedding {
+    pub(super) fn prediction(
+        &self,
+        encoded: &[&[f32]],
+        logits: &[f32],
+    ) -> Result<Prediction, ShapeError> {
         let place = |name: &str| self.encoded.iter().position(|port| port.name == name);
-        Embedding {
-            tensors: outputs.iter().map(|values| to_half(values)).collect(),
-            organ_in_view: place("gate").map(|at| first_of_softmax(outputs[at])),
-            distance: place("distance").map(|at| outputs[at][0]),
-        }
+        let shape = &self.logits.shape;
+        Ok(Prediction {
+            logits: Array3::from_shape_vec([shape[1], shape[2], shape[3]], logits.to_vec())
+                .map(Logits)?,
+            organ_in_view: place("gate").map(|at| first_of_softmax(encoded[at])),
+            distance: place("distance").map(|at| encoded[at][0]),
+        })
     }
 }
 
@@ -158,6 +165,25 @@ mod tests {
         Interface::of(&parse(encoder), &parse(head), &testing::bundle().manifest)
     }
 
+    /// What is made of an encoder's outputs beside the embedding.
+    fn predicted(beside: &[(&str, &[f32])]) -> Prediction {
+        let outputs: Vec<_> = [("embedding", &[0.0; 64][..])]
+            .into_iter()
+            .chain(beside.iter().copied())
+            .collect();
+        let interface = Interface {
+            image: named("image", &[1, 3, 32, 32]),
+            encoded: outputs
+                .iter()
+                .map(|(name, values)| named(name, &[1, values.len()]))
+                .collect(),
+            head_takes: vec![0],
+            logits: named("logits", &[1, 3, 2, 2]),
+        };
+        let values: Vec<&[f32]> = outputs.iter().map(|(_, values)| *values).collect();
+        interface.prediction(&values, &[0.0; 12]).unwrap()
+    }
+
     fn cause(error: InterfaceError) -> String {
         std::error::Error::source(&error).unwrap().to_string()
     }
@@ -172,21 +198,9 @@ mod tests {
 
     #[test]
     fn the_gate_says_how_likely_the_slice_shows_the_organ() {
-        let encoded = [named("embedding", &[1, 1, 8, 8]), named("gate", &[1, 3])];
-        let interface = |encoded: &[Port]| Interface {
-            image: named("image", &[1, 3, 32, 32]),
-            encoded: encoded.to_vec(),
-            head_takes: vec![0],
-            logits: named("logits", &[1, 3, 16, 16]),
-        };
-        let judging = interface(&encoded).embedding(&[&[0.0; 64], &[2.0, 2.0, -90.0]]);
-        assert!((judging.organ_in_view().unwrap() - 0.5).abs() < 1e-6);
-        assert_eq!(
-            interface(&encoded[..1])
-                .embedding(&[&[0.0; 64]])
-                .organ_in_view(),
-            None
-        );
+        let judged = predicted(&[("gate", &[2.0, 2.0, -90.0])]).organ_in_view;
+        assert!((judged.unwrap() - 0.5).abs() < 1e-6);
+        assert_eq!(predicted(&[]).organ_in_view, None);
     }
 
     #[test]
@@ -204,18 +218,8 @@ mod tests {
 
     #[test]
     fn the_distance_is_the_number_the_encoder_gave() {
-        let interface = Interface {
-            image: named("image", &[1, 3, 32, 32]),
-            encoded: vec![
-                named("embedding", &[1, 1, 8, 8]),
-                named("distance", &[1, 1]),
-            ],
-            head_takes: vec![0],
-            logits: named("logits", &[1, 3, 16, 16]),
-        };
-        let embedding = interface.embedding(&[&[0.0; 64], &[2.5]]);
-        assert_eq!(embedding.distance(), Some(2.5));
-        assert_eq!(embedding.organ_in_view(), None);
+        assert_eq!(predicted(&[("distance", &[2.5])]).distance, Some(2.5));
+        assert_eq!(predicted(&[]).distance, None);
     }
 
     #[test]

@@ -6,8 +6,9 @@
 //! really happened, never what was asked for.
 //!
 //! The network is slice-wise: [`preprocess()`] lays one slice as the bundle wants it, the encoder
-//! turns it into an [`Embedding`], the head turns that into [`Logits`]. [`Workers`] run jobs on
-//! threads that each own one engine.
+//! turns it into an embedding, the head turns that into [`Logits`]. Encoder and head are two graphs,
+//! so that a head can be exchanged; they run one after the other, and what passes between them stays
+//! where the engine has it. [`Workers`] run jobs on threads that each own one engine.
 
 mod check;
 mod choice;
@@ -25,7 +26,6 @@ mod workers;
 
 use std::path::PathBuf;
 
-use half::{f16, slice::HalfFloatSliceExt};
 use ndarray::Array3;
 use serde::Serialize;
 
@@ -44,8 +44,8 @@ use crate::dicom::{Remedy, TroubleKind};
 pub trait Engine: Send {
     /// What runs, where.
     fn info(&self) -> &EngineInfo;
-    fn encode(&mut self, image: &Image) -> Result<Embedding, EngineError>;
-    fn head(&mut self, embedding: &Embedding) -> Result<Logits, EngineError>;
+    /// Encoder and head over one slice.
+    fn predict(&mut self, image: &Image) -> Result<Prediction, EngineError>;
 }
 
 /// What really runs: shown on the page and written into every result.
@@ -83,28 +83,15 @@ impl Image {
     }
 }
 
-/// What the encoder made of one slice, in half precision: one tensor per output of the encoder, in
-/// its order.
+/// What the network says of one slice.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Embedding {
-    tensors: Vec<Vec<f16>>,
-    organ_in_view: Option<f32>,
-    distance: Option<f32>,
-}
-
-impl Embedding {
+pub struct Prediction {
+    pub logits: Logits,
     /// The encoder's probability that the slice shows the organ at all; `None` if it does not judge.
-    #[must_use]
-    pub fn organ_in_view(&self) -> Option<f32> {
-        self.organ_in_view
-    }
-
+    pub organ_in_view: Option<f32>,
     /// How far the slice lies from those the network was trained on, in standard deviations of
     /// theirs; `None` if the encoder does not say.
-    #[must_use]
-    pub fn distance(&self) -> Option<f32> {
-        self.distance
-    }
+    pub distance: Option<f32>,
 }
 
 /// `[class, row, column]` at the network's output resolution; finite.
@@ -195,19 +182,6 @@ fn all_finite(values: &[f32]) -> bool {
             .fold(true, |all, value| all & value.is_finite())
     };
     values.chunks(64).all(is_finite)
-}
-
-/// To half precision; a value beyond its range becomes infinite, which the check finds.
-fn to_half(values: &[f32]) -> Vec<f16> {
-    let mut half = vec![f16::ZERO; values.len()];
-    half.convert_from_f32_slice(values);
-    half
-}
-
-fn to_single(values: &[f16]) -> Vec<f32> {
-    let mut single = vec![0.0; values.len()];
-    values.convert_to_f32_slice(&mut single);
-    single
 }
 
 #[cfg(test)]

@@ -10,20 +10,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ndarray::Array3;
 use ort::{
     environment::Environment,
     ep,
     logging::LogLevel,
     session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
-    value::TensorRef,
+    value::{DynValue, TensorRef},
 };
 
 use super::{
-    Cause, Embedding, Engine, EngineError, EngineInfo, Image, Logits, all_finite,
-    graph::Graph,
+    Cause, Engine, EngineError, EngineInfo, Image, Prediction, all_finite,
+    graph::{Graph, Port},
     interface::{Interface, InterfaceError},
-    to_single,
 };
 use crate::model::Bundle;
 
@@ -229,53 +227,28 @@ impl Engine for OnnxRuntime {
         &self.info
     }
 
-    fn encode(&mut self, image: &Image) -> Result<Embedding, EngineError> {
-        let Interface {
-            image: port,
-            encoded,
-            ..
-        } = &*self.interface;
-        let input = (port.shape.clone(), image.values.as_slice());
-        let failed = |error| failed(ENCODER, error);
-        let input = TensorRef::from_array_view(input).map_err(failed)?;
+    fn predict(&mut self, image: &Image) -> Result<Prediction, EngineError> {
+        let interface = &*self.interface;
+        let (port, logits) = (&interface.image, interface.logits.name.as_str());
+        let input = TensorRef::from_array_view((port.shape.clone(), image.values.as_slice()));
+        let input = input.map_err(|error| failed(ENCODER, error))?;
         let inputs = vec![(port.name.as_str(), SessionInputValue::from(input))];
-        let outputs = self.encoder.run(inputs).map_err(failed)?;
-        let values = encoded.iter().map(|port| {
-            let values = outputs[port.name.as_str()].try_extract_tensor::<f32>();
-            let (_, values) = values.map_err(failed)?;
-            finite(values, ENCODER)
-        });
-        let values: Vec<&[f32]> = values.collect::<Result<_, _>>()?;
-        Ok(self.interface.embedding(&values))
-    }
+        let outputs = self.encoder.run(inputs);
+        let outputs = outputs.map_err(|error| failed(ENCODER, error))?;
+        let output = |port: &Port| &outputs[port.name.as_str()];
+        let encoded = interface.encoded.iter();
+        let given = encoded.map(|port| values(output(port), ENCODER));
+        let given = given.collect::<Result<Vec<_>, _>>()?;
 
-    fn head(&mut self, embedding: &Embedding) -> Result<Logits, EngineError> {
-        let Interface {
-            encoded,
-            head_takes,
-            logits,
-            ..
-        } = &*self.interface;
-        let singles: Vec<(usize, Vec<f32>)> = head_takes
+        let taken = interface
+            .head_takes
             .iter()
-            .map(|&taken| (taken, to_single(&embedding.tensors[taken])))
-            .collect();
-        let mut run = || -> ort::Result<Vec<f32>> {
-            let mut inputs = Vec::with_capacity(singles.len());
-            for (taken, values) in &singles {
-                let port = &encoded[*taken];
-                let tensor = TensorRef::from_array_view((port.shape.clone(), values.as_slice()))?;
-                inputs.push((port.name.as_str(), SessionInputValue::from(tensor)));
-            }
-            let outputs = self.head.run(inputs)?;
-            let (_, values) = outputs[logits.name.as_str()].try_extract_tensor::<f32>()?;
-            Ok(values.to_vec())
-        };
-        let values = run().map_err(|error| failed(HEAD, error))?;
-        finite(&values, HEAD)?;
-        let shape = [logits.shape[1], logits.shape[2], logits.shape[3]];
-        Array3::from_shape_vec(shape, values)
-            .map(Logits)
+            .map(|&at| &interface.encoded[at]);
+        let inputs = taken.map(|port| (port.name.as_str(), SessionInputValue::from(output(port))));
+        let answer = self.head.run(inputs.collect::<Vec<_>>());
+        let answer = answer.map_err(|error| failed(HEAD, error))?;
+        interface
+            .prediction(&given, values(&answer[logits], HEAD)?)
             .map_err(|error| EngineError::Run {
                 engine: NAME,
                 step: HEAD,
@@ -284,7 +257,10 @@ impl Engine for OnnxRuntime {
     }
 }
 
-fn finite<'a>(values: &'a [f32], step: &'static str) -> Result<&'a [f32], EngineError> {
+fn values<'a>(output: &'a DynValue, step: &'static str) -> Result<&'a [f32], EngineError> {
+    let (_, values) = output
+        .try_extract_tensor::<f32>()
+        .map_err(|error| failed(step, error))?;
     if all_finite(values) {
         return Ok(values);
     }

@@ -65,8 +65,7 @@ fn labels(logits: &Logits) -> Vec<usize> {
 }
 
 fn run(engine: &mut dyn Engine, image: &Image) -> Logits {
-    let embedding = engine.encode(image).unwrap();
-    engine.head(&embedding).unwrap()
+    engine.predict(image).unwrap().logits
 }
 
 #[test]
@@ -136,7 +135,7 @@ fn every_engine_says_so_when_a_value_is_not_finite() {
     let mut image = images(&bundle).remove(0);
     image.values[100] = f32::NAN;
     for mut engine in every_engine(&bundle) {
-        let error = engine.encode(&image).unwrap_err();
+        let error = engine.predict(&image).unwrap_err();
         assert!(matches!(error, EngineError::NotFinite { .. }), "{error}");
     }
 }

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use ndarray::Array3;
 use tract_onnx::{
     prelude::{Framework, InferenceModelExt, IntoRunnable, TValue, Tensor, TractResult},
     tract_core::{
@@ -16,10 +15,9 @@ use tract_onnx::{
 };
 
 use super::{
-    Embedding, Engine, EngineError, EngineInfo, Image, Logits, all_finite,
+    Engine, EngineError, EngineInfo, Image, Prediction, all_finite,
     graph::Graph,
     interface::{Interface, InterfaceError},
-    to_single,
 };
 use crate::model::Bundle;
 
@@ -108,35 +106,20 @@ impl Engine for TractEngine {
         &self.info
     }
 
-    fn encode(&mut self, image: &Image) -> Result<Embedding, EngineError> {
-        let input = tensor(&self.interface.image.shape, &image.values, ENCODER)?;
-        let outputs = run(&mut self.encoder, vec![input], ENCODER)?;
-        let outputs = outputs
+    fn predict(&mut self, image: &Image) -> Result<Prediction, EngineError> {
+        let interface = &*self.interface;
+        let input = Tensor::from_shape(&interface.image.shape, &image.values)
+            .map_err(|error| failed(ENCODER, error))?;
+        let encoded = run(&mut self.encoder, vec![input.into()], ENCODER)?;
+        let given = encoded
             .iter()
             .map(|output| values(output, ENCODER))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.interface.embedding(&outputs))
-    }
-
-    fn head(&mut self, embedding: &Embedding) -> Result<Logits, EngineError> {
-        let Interface {
-            encoded,
-            head_takes,
-            logits,
-            ..
-        } = &*self.interface;
-        let inputs = head_takes
-            .iter()
-            .map(|&taken| {
-                let single = to_single(&embedding.tensors[taken]);
-                tensor(&encoded[taken].shape, &single, HEAD)
-            })
-            .collect::<Result<_, _>>()?;
-        let shape = [logits.shape[1], logits.shape[2], logits.shape[3]];
+        let taken = interface.head_takes.iter();
+        let inputs = taken.map(|&taken| encoded[taken].clone()).collect();
         let outputs = run(&mut self.head, inputs, HEAD)?;
-        let computed = values(&outputs[0], HEAD)?;
-        Array3::from_shape_vec(shape, computed.to_vec())
-            .map(Logits)
+        interface
+            .prediction(&given, values(&outputs[0], HEAD)?)
             .map_err(|error| failed(HEAD, error.into()))
     }
 }
@@ -149,12 +132,6 @@ fn run(
     let outputs = state.run(inputs.into_iter().collect());
     outputs
         .map(tract_onnx::prelude::TVec::into_vec)
-        .map_err(|error| failed(step, error))
-}
-
-fn tensor(shape: &[usize], values: &[f32], step: &'static str) -> Result<TValue, EngineError> {
-    Tensor::from_shape(shape, values)
-        .map(TValue::from)
         .map_err(|error| failed(step, error))
 }
 
@@ -223,7 +200,7 @@ mod tests {
             values: bundle.golden.image,
         };
         image.values[100] = f32::NAN;
-        let error = engine.encode(&image).unwrap_err();
+        let error = engine.predict(&image).unwrap_err();
         assert!(matches!(error, EngineError::NotFinite { .. }), "{error}");
     }
 

@@ -214,16 +214,15 @@ mod tests {
                     values: image.clone(),
                 };
                 workers.submit(&series(), Urgency::Live, move |engine| {
-                    let embedding = engine.encode(&image)?;
-                    engine.head(&embedding)
+                    engine.predict(&image)
                 })
             })
             .collect();
-        let logits: Vec<_> = pending
+        let predicted: Vec<_> = pending
             .into_iter()
             .map(|pending| pending.blocking_recv().unwrap().unwrap())
             .collect();
-        assert!(logits.iter().all(|other| *other == logits[0]));
+        assert!(predicted.iter().all(|other| *other == predicted[0]));
     }
 
     #[test]

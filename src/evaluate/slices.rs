@@ -159,9 +159,7 @@ impl LabelledSlice {
             pixel_spacing: [field_mm / longest; 2],
         };
         let (image, placement) = preprocess(&self.hu, &plane, &manifest.input);
-        let logits = engine
-            .encode(&image)
-            .and_then(|embedding| engine.head(&embedding))?;
+        let logits = engine.predict(&image)?.logits;
         let log_odds = LogOdds::of(&logits, &manifest.output.temperature);
         Ok(label_slice(&Probabilities::of(&log_odds), &placement))
     }
