@@ -28,7 +28,8 @@ FIRST_SEED = 7_000
 """Seeds that neither training, tests nor the demonstration use."""
 WITHOUT = {
     "z-smoothing-mm": 0.0, "minimum-view": 0.0, "keep-share-of-largest": 0.0, "fill-holes-cm2": 0.0,
-    "closing-mm": 0.0, "lesion-border": 0.0, "minimum-lesion-ml": 0.0, "minimum-organ-ml": 0.0,
+    "closing-mm": 0.0, "lesion-border": 0.0, "minimum-lesion-ml": 0.0, "minimum-lesion-certainty": 0.0,
+    "minimum-organ-ml": 0.0,
 }
 """Each step of post-processing, and the value that switches it off."""
 

@@ -63,6 +63,7 @@ POSTPROCESS = {
     "closing-mm": 5.0,
     "lesion-border": 0.5,
     "minimum-lesion-ml": 0.2,
+    "minimum-lesion-certainty": 0.75,
 }
 FLOAT_NODES = [
     "/stem/stem.0/Conv", "/fine_stem/fine_stem.0/Conv", "/fine/fine.0/Conv", "/familiarity/axes/Gemm",

@@ -24,7 +24,7 @@ use crate::{
     engine::{EngineInfo, Placement, Urgency, Workers},
     mask::{
         self, Examination, Findings, Gate, HuHistogram, LabelSlice, Labels, LogOdds, OrganSample,
-        Outcome, Probabilities, View,
+        Outcome, Probabilities, Said, View,
     },
     model::{Bundle, Postprocess},
     series::InstanceHeader,
@@ -226,6 +226,14 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
     let view = View::of(&judged, &along_mm);
     let mut labels = label(&slices, &along_mm, &view, &manifest.postprocess);
     let changes = mask::postprocess(&mut labels, &stack.geometry, &manifest.postprocess);
+    let said: Vec<_> = slices
+        .iter()
+        .map(|slice| Said {
+            log_odds: &slice.log_odds,
+            placement: &slice.placement,
+        })
+        .collect();
+    mask::absorb_uncertain_lesions(&mut labels, &said, &manifest.postprocess);
     let findings = mask::measure(&labels, &stack);
     let (histogram, sample) = appearance(&slices, &view, &manifest.postprocess);
     let gates = mask::examine(

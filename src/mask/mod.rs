@@ -11,6 +11,7 @@
 
 mod agreement;
 mod border;
+mod certainty;
 mod closing;
 mod gates;
 mod histogram;
@@ -27,6 +28,7 @@ pub(crate) mod testing;
 mod view;
 
 pub use agreement::{Agreement, shift, slices_to_look_at_again};
+pub use certainty::{Said, absorb_uncertain_lesions};
 pub use gates::{Examination, Gate, Outcome, examine, not_asked, verdict};
 pub use histogram::HuHistogram;
 pub use label::label_slice;

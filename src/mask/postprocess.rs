@@ -223,6 +223,7 @@ mod tests {
         closing_mm: 0.0,
         lesion_border: 0.0,
         minimum_lesion_ml: 0.0,
+        minimum_lesion_certainty: 0.0,
     };
 
     fn count(labels: &Labels, label: u8) -> usize {

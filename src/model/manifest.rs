@@ -104,6 +104,8 @@ pub struct Postprocess {
     pub lesion_border: f64,
     /// Smaller lesions become organ, ml.
     pub minimum_lesion_ml: f64,
+    /// Lesions whose voxels are, on average, lesion with less probability than this become organ.
+    pub minimum_lesion_certainty: f64,
 }
 
 impl Default for Postprocess {
@@ -117,6 +119,7 @@ impl Default for Postprocess {
             closing_mm: 5.0,
             lesion_border: 0.0,
             minimum_lesion_ml: 0.03,
+            minimum_lesion_certainty: 0.0,
         }
     }
 }
@@ -327,6 +330,11 @@ impl Postprocess {
                 "postprocess.minimum-lesion-ml",
                 self.minimum_lesion_ml,
                 10.0,
+            ),
+            (
+                "postprocess.minimum-lesion-certainty",
+                self.minimum_lesion_certainty,
+                1.0,
             ),
         ];
         for (key, value, highest) in bounded {
