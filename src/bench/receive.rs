@@ -62,10 +62,17 @@ pub fn receive(
         )?);
         fs::remove_dir_all(there)?;
 
-        for ((build, rates), shared) in builds.iter().zip(&mut ours).zip(&mut shared) {
+        let mut turns: Vec<_> = builds.iter().zip(&mut ours).zip(&mut shared).collect();
+        // Who comes first after the disk was written to its limit comes off worse.
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        for ((build, rates), shared) in turns {
+            rustix::fs::sync();
             let there = dir.join(format!("hepar-{round}"));
             let hepar = Hepar::start(build, &there, None)?;
             rates.add(hepar.dicom, HEPAR_AE, &slices, &nagle)?;
+            rustix::fs::sync();
             shared.add(template, round, hepar.dicom)?;
             drop(hepar);
             fs::remove_dir_all(there)?;
@@ -76,6 +83,7 @@ pub fn receive(
             if round > 0 && !matches!(peer, Peer::Storescp { no_delay: true } | Peer::DicomRs(_)) {
                 continue;
             }
+            rustix::fs::sync();
             let there = dir.join(format!("peer-{round}"));
             let (running, address) = peer.start(&there)?;
             rates.add(address, PEER_AE, &slices, &nagle)?;
