@@ -101,6 +101,7 @@ impl Demo {
             ae_title: AeTitle::parse(PACS_TITLE)?,
             address: pacs.address.to_string(),
             objects: vec![config::ObjectKind::Seg],
+            deflate: false,
             tls: None,
         });
         Ok(config)

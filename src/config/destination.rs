@@ -13,6 +13,9 @@ pub struct Destination {
     pub address: String,
     #[serde(default = "only_seg")]
     pub objects: Vec<ObjectKind>,
+    /// Objects go deflated where it takes them so: a segmentation is mostly zeros.
+    #[serde(default)]
+    pub deflate: bool,
     /// Associations with it are encrypted; `None`: they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<PeerTls>,
@@ -44,6 +47,7 @@ impl Destination {
         let tls = self.tls.as_ref().map(|tls| tls.load(&self.address));
         Ok(deliver::Destination {
             tls: tls.transpose()?,
+            deflate: self.deflate,
             ..deliver::Destination::new(
                 &self.name,
                 self.ae_title.clone(),

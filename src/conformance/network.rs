@@ -75,7 +75,8 @@ Other storage classes are taken in the first of these that is proposed, else in 
 syntax proposed, whichever it is, since their pixels are never decoded.
 
 As SCU, a plain object is proposed in Explicit VR Little Endian and Implicit VR Little Endian, in
-one presentation context.
+one presentation context. Where the configuration asks for it, Deflated Explicit VR Little Endian is
+proposed in another, and used if that is accepted.
 "
     )
 }

@@ -46,6 +46,11 @@ pub(super) fn configuration() -> String {
         ],
         ["`destination.objects`", "`seg`", "what is sent there"],
         [
+            "`destination.deflate`",
+            "false",
+            "whether it goes in Deflated Explicit VR Little Endian where that is taken",
+        ],
+        [
             "`retention.keep`",
             &format!("{} days", config.retention.keep.as_secs() / 86_400),
             "how long finished series are kept",

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     DeliverError, Destination, Timeouts, class_name,
     connection::{Connection, Patience, is_time_out},
-    object::Object,
+    object::{Object, is_plain},
 };
 use crate::{
     association::{
@@ -49,17 +49,25 @@ impl Proposal {
         Self::new(uid(class), &uid(uids::EXPLICIT_VR_LITTLE_ENDIAN))
     }
 
+    /// For objects of `sop_class` in plain files, deflated on their way.
+    pub fn deflated(sop_class: Uid) -> Self {
+        let deflated = Uid::parse(uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN);
+        Self {
+            abstract_syntax: sop_class,
+            transfer_syntaxes: deflated.into_iter().collect(),
+        }
+    }
+
     /// For objects of `sop_class` in files of `encoding`: either plain encoding serves a plain file.
     pub fn new(sop_class: Uid, encoding: &Uid) -> Self {
-        let plain = [
-            uids::EXPLICIT_VR_LITTLE_ENDIAN,
-            uids::IMPLICIT_VR_LITTLE_ENDIAN,
-        ];
-        let transfer_syntaxes = if plain.contains(&encoding.as_str()) {
-            plain
-                .iter()
-                .filter_map(|uid| Uid::parse(uid).ok())
-                .collect()
+        let transfer_syntaxes = if is_plain(encoding) {
+            [
+                uids::EXPLICIT_VR_LITTLE_ENDIAN,
+                uids::IMPLICIT_VR_LITTLE_ENDIAN,
+            ]
+            .iter()
+            .filter_map(|uid| Uid::parse(uid).ok())
+            .collect()
         } else {
             vec![encoding.clone()]
         };
@@ -183,7 +191,11 @@ impl Association {
     /// Sends one object and waits for what the peer makes of it.
     pub fn store(&mut self, object: Object) -> Result<DimseStatus, DeliverError> {
         let proposal = Proposal::new(object.sop_class().clone(), object.own_encoding());
-        let (context, syntax) = self.context(&proposal)?;
+        let deflated = Proposal::deflated(object.sop_class().clone());
+        let (context, syntax) = match self.context(&deflated) {
+            Ok(accepted) if is_plain(object.own_encoding()) => accepted,
+            _ => self.context(&proposal)?,
+        };
         self.message_id = self.message_id.wrapping_add(1);
         let command = store_request(self.message_id, object.sop_class(), object.sop_instance());
         let data_set = object.data_set(&syntax)?;

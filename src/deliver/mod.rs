@@ -23,7 +23,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use association::{Association, Proposal};
 pub use backoff::backoff;
 pub use echo::{EchoReport, echo};
-use object::Object;
+use object::{Object, is_plain};
 
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +44,8 @@ pub struct Destination {
     pub calling_ae: AeTitle,
     /// `None`: the association is not encrypted.
     pub tls: Option<tls::Client>,
+    /// Objects go deflated where the peer takes them so.
+    pub deflate: bool,
     pub timeouts: Timeouts,
 }
 
@@ -69,6 +71,7 @@ impl Destination {
             address: address.to_owned(),
             calling_ae,
             tls: None,
+            deflate: false,
             timeouts: Timeouts {
                 connect: Duration::from_secs(10),
                 negotiation: Duration::from_secs(20),
@@ -215,7 +218,7 @@ pub fn store(
     objects: &[Outgoing],
     stop: &CancellationToken,
 ) -> Vec<Result<DimseStatus, DeliverError>> {
-    let proposals = proposals(objects);
+    let proposals = proposals(objects, destination.deflate);
     let mut association = None;
     let mut lost_in_vain = 0;
     let mut hopeless: Option<DeliverError> = None;
@@ -281,15 +284,19 @@ fn store_one(
     }
 }
 
-/// One presentation context for each SOP class and encoding among `objects`. Files that cannot be
-/// read are left out: they fail by themselves.
-fn proposals(objects: &[Outgoing]) -> Vec<Proposal> {
+/// One presentation context for each SOP class and encoding among `objects`; where plain files go
+/// deflated, one more of its own, so that a peer cannot prefer the plain one. Files that cannot be read
+/// are left out: they fail by themselves.
+fn proposals(objects: &[Outgoing], deflate: bool) -> Vec<Proposal> {
     let mut proposals: Vec<Proposal> = Vec::new();
     for outgoing in objects {
         if let Ok(encoding) = Object::encoding(outgoing) {
             let proposal = Proposal::new(outgoing.sop_class.clone(), &encoding);
             if !proposals.contains(&proposal) {
                 proposals.push(proposal);
+                if deflate && is_plain(&encoding) {
+                    proposals.push(Proposal::deflated(outgoing.sop_class.clone()));
+                }
             }
         }
     }

@@ -63,6 +63,46 @@ fn one_result_reaches_every_kind_of_pacs_whole() {
 }
 
 #[test]
+fn a_result_goes_deflated_where_that_is_asked_for_and_taken() {
+    let takes_it = Pacs::storescp(&["--prefer-deflated"]);
+    let (does_not, archive) = (Pacs::storescp(&[]), Pacs::orthanc());
+    let hepar = Hepar::setup()
+        .sending_to_named("takes it", &takes_it)
+        .deflating()
+        .sending_to_named("does not", &does_not)
+        .deflating()
+        .sending_to_named("archive", &archive)
+        .deflating()
+        .start();
+    let series = Series::small_abdomen(202);
+    Modality::dcmsend(&[])
+        .send(hepar.address(), &series.files)
+        .expect_all(series.len());
+    hepar.wait_for_state(&series.uid, "delivered");
+
+    let page = hepar.get(&format!("/series/{}/seg.dcm", series.uid));
+    let ours = Received {
+        bytes: page.unwrap().body,
+    };
+    for (pacs, syntax) in [
+        (&takes_it, uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN),
+        (&does_not, uids::EXPLICIT_VR_LITTLE_ENDIAN),
+        (&archive, uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN),
+    ] {
+        let received = &pacs.received()[0];
+        let object = received.open();
+        assert_eq!(object.meta().transfer_syntax(), syntax);
+        assert!(
+            received.data_set() == ours.data_set(),
+            "another object than the page's"
+        );
+    }
+    // An archive may write what it keeps anew.
+    let [sent, whole] = [&takes_it.received()[0], &ours].map(|it| it.bytes.len());
+    assert!(sent < whole / 5, "{sent} of {whole} bytes");
+}
+
+#[test]
 fn the_result_belongs_to_the_study_and_frame_of_reference_of_its_series() {
     let pacs = Pacs::pynetdicom(&[]);
     let hepar = Hepar::setup().sending_to(&pacs).start();

@@ -1,5 +1,7 @@
 //! What a PACS that takes objects gets.
 
+use flate2::read::DeflateDecoder;
+
 use super::*;
 use crate::encode::ObjectKind;
 
@@ -77,6 +79,42 @@ fn a_peer_that_takes_implicit_only_gets_the_same_values_in_implicit() {
     }]);
     let files = Files::new();
     assert!(only(store(&destination, &[files.add(SEG, "1.2.1", 1000)])).is_ok());
+    pacs.join().unwrap();
+}
+
+#[test]
+fn what_is_sent_deflated_is_the_same_inflated_and_plain_where_that_is_not_taken() {
+    const DEFLATED: &str = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
+    let takes_it: fn(Pacs) = |mut pacs| {
+        pacs.accept(0, |_, syntaxes| {
+            assert!(syntaxes == [DEFLATED] || syntaxes == [EXPLICIT, IMPLICIT]);
+            syntaxes.first().cloned()
+        });
+        let message = pacs.store(0);
+        assert!(message.data_set.len().is_multiple_of(2));
+        let mut inflated = Vec::new();
+        DeflateDecoder::new(&message.data_set[..])
+            .read_to_end(&mut inflated)
+            .unwrap();
+        assert_eq!(inflated, encoded(&object(SEG, "1.2.1", 50_000), EXPLICIT));
+        assert!(message.data_set.len() < inflated.len() / 10);
+        pacs.release();
+    };
+    let does_not: fn(Pacs) = |mut pacs| {
+        pacs.accept(0, |_, syntaxes| {
+            (syntaxes[0] != DEFLATED).then(|| syntaxes[0].clone())
+        });
+        let sent = encoded(&object(SEG, "1.2.1", 50_000), EXPLICIT);
+        assert_eq!(pacs.store(0).data_set, sent);
+        pacs.release();
+    };
+    let (mut destination, pacs) = Pacs::start(vec![takes_it, does_not]);
+    destination.deflate = true;
+    let files = Files::new();
+    let outgoing = files.add(SEG, "1.2.1", 50_000);
+    for _ in 0..2 {
+        assert!(only(store(&destination, std::slice::from_ref(&outgoing))).is_ok());
+    }
     pacs.join().unwrap();
 }
 
