@@ -1,7 +1,9 @@
-//! Words that everyone shares: identifiers, codes, planes and DIMSE statuses. No I/O.
+//! Words that everyone shares: identifiers, codes, planes, DIMSE statuses, and how a data set is
+//! read. No I/O.
 
 mod ae_title;
 mod code;
+pub(crate) mod elements;
 mod plane;
 mod remedy;
 pub mod sop_class;
@@ -13,6 +15,7 @@ pub(crate) mod vector;
 
 pub use ae_title::{AeTitle, AeTitleError};
 pub use code::{Code, codes};
+pub use elements::ElementError;
 pub use plane::{Plane, PlaneText};
 pub use remedy::Remedy;
 pub use status::DimseStatus;

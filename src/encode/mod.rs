@@ -33,10 +33,10 @@ mod source;
 mod source_slices;
 
 use crate::{
-    dicom::{Remedy, Uid},
+    dicom::{ElementError, Remedy, Uid},
     mask::Labels,
     model::SegmentSpec,
-    series::{ElementError, InstanceHeader, Part10Error},
+    series::{InstanceHeader, Part10Error},
     volume::Stack,
 };
 

@@ -19,11 +19,11 @@ use super::{
     modules::{COPIED, NEVER_ABSENT},
 };
 use crate::{
-    dicom::Uid,
-    series::{
+    dicom::{
+        Uid,
         elements::{Element, ElementError, Elements},
-        part10::Part10,
     },
+    series::part10::Part10,
 };
 
 /// The attributes of one source instance that results repeat or look up, values as sent.

@@ -6,13 +6,12 @@ use dicom_dictionary_std::tags;
 
 use super::{
     FrameHeader, HeaderError, InstanceHeader, PixelFormat,
-    elements::Element,
     functional_groups::{self, FrameAttributes},
     header::{MAX_EXTENT, MAX_FRAMES, is_ct_image},
     part10::Part10,
     values,
 };
-use crate::dicom::Uid;
+use crate::dicom::{Uid, elements::Element};
 
 /// The elements of interest, while the data set is walked.
 #[derive(Default)]

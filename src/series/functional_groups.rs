@@ -7,12 +7,11 @@
 
 use dicom_dictionary_std::tags;
 
-use super::{
-    FrameHeader, Rescale,
+use super::{FrameHeader, Rescale, values};
+use crate::dicom::{
+    Plane, PlaneText,
     elements::{Element, ElementError, Elements},
-    values,
 };
-use crate::dicom::{Plane, PlaneText};
 
 /// The attributes of a frame while they are being collected, in any order and from any place.
 #[derive(Clone, Debug, Default)]

@@ -11,11 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     collect::Found,
-    elements::ElementError,
     part10::{Part10, Part10Error},
 };
 use crate::dicom::{
-    Plane, PlaneText, Remedy, Uid,
+    ElementError, Plane, PlaneText, Remedy, Uid,
     sop_class::{self, SopClassRole},
 };
 

@@ -10,7 +10,6 @@
 mod assembly;
 mod collect;
 mod contiguity;
-pub(crate) mod elements;
 mod eligibility;
 mod functional_groups;
 mod gathering;
@@ -21,7 +20,6 @@ pub(crate) mod sample;
 mod values;
 
 pub use assembly::{Assembler, Completed, Evidence};
-pub use elements::ElementError;
 pub use eligibility::{Eligibility, eligibility, is_slice, judge, too_few};
 pub use header::{FrameHeader, HeaderError, InstanceHeader, PixelFormat, Rescale};
 pub use part10::Part10Error;

@@ -10,8 +10,11 @@ use std::{borrow::Cow, io::Read};
 use dicom_dictionary_std::{tags, uids};
 use flate2::read::DeflateDecoder;
 
-use super::elements::{ElementError, Elements, Encoding};
-use crate::dicom::{Remedy, Uid, transfer_syntax};
+use crate::dicom::{
+    Remedy, Uid,
+    elements::{ElementError, Elements, Encoding},
+    transfer_syntax,
+};
 
 /// A file's parts, borrowed from its bytes except where the data set had to be inflated.
 #[derive(Debug)]

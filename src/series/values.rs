@@ -5,8 +5,7 @@
 
 use dicom_encoding::text::{DefaultCharacterSetCodec, SpecificCharacterSet, TextCodec};
 
-use super::elements::Element;
-use crate::dicom::Uid;
+use crate::dicom::{Uid, elements::Element};
 
 /// Longer text than any VR here allows (64 characters of up to four bytes) is not looked at.
 const MAX_TEXT_BYTES: usize = 1024;

@@ -15,12 +15,12 @@ use super::{
     hounsfield::ToHounsfield,
 };
 use crate::{
-    dicom::{Remedy, Uid, transfer_syntax},
-    series::{
-        FrameHeader, InstanceHeader, Part10Error,
+    dicom::{
+        Remedy, Uid,
         elements::{Element, ElementError, Encoding},
-        part10::Part10,
+        transfer_syntax,
     },
+    series::{FrameHeader, InstanceHeader, Part10Error, part10::Part10},
 };
 
 /// One frame in Hounsfield units, row by row.
