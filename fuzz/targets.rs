@@ -18,7 +18,7 @@ use hepar::{
         claims::Claims,
         conversation::{Conversation, Turn},
         data_set::Budget,
-        dimse::{Command, StoreStatus},
+        dimse::{Command, ReportStatus, StoreStatus},
         negotiation::{Context, negotiate},
         pdu::{Inbox, Pdu},
     },
@@ -50,8 +50,8 @@ pub const ALL: [Target; 10] = [
 
 /// All that one peer sends on a connection. Accepted if a message was answered.
 ///
-/// An association with CT on context 1 and Verification on context 3 is open from the start; a
-/// request for another replaces it.
+/// An association with CT on context 1, Verification on context 3 and Storage Commitment on context 5
+/// is open from the start; a request for another replaces it.
 pub fn association(bytes: &[u8]) -> bool {
     let policy = Policy::new(AeTitle::parse("HEPAR").unwrap());
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -81,6 +81,13 @@ pub fn association(bytes: &[u8]) -> bool {
                         Some(Turn::Store(store)) => {
                             store.ticket.answer(StoreStatus::CANNOT_UNDERSTAND, None)
                         }
+                        Some(Turn::Report(reported)) => {
+                            let status = match reported.report {
+                                Ok(_) => ReportStatus::UNKNOWN_TRANSACTION,
+                                Err(error) => ReportStatus::refused(error),
+                            };
+                            reported.ticket.answer_report(status)
+                        }
                         None => continue,
                     };
                     let answer = Command::parse(&reply.command).expect("we can read our answer");
@@ -107,6 +114,7 @@ fn usual_contexts() -> BTreeMap<u8, Context> {
     BTreeMap::from([
         (1, context(CT_IMAGE, EXPLICIT_LITTLE)),
         (3, context("1.2.840.10008.1.1", IMPLICIT_LITTLE)),
+        (5, context("1.2.840.10008.1.20.1", IMPLICIT_LITTLE)),
     ])
 }
 
@@ -300,7 +308,7 @@ pub fn journal(bytes: &[u8]) -> bool {
         let _ = journal.known_instances();
         let _ = journal.quarantined(100);
         let _ = journal.next_delivery_at();
-        let _ = journal.retention_candidates();
+        let _ = journal.retention_candidates(&["pacs".to_owned()]);
         set_aside
     };
     if rebuilt {

@@ -79,6 +79,18 @@ impl Dispatcher {
                 let sender = source.calling_ae.to_string();
                 *facts.contradicted.entry(sender).or_default() += 1;
             }),
+            association::Event::Reported {
+                report,
+                source,
+                answer,
+            } => {
+                let heard = self.reports.hear(&source.calling_ae, report);
+                // The peer may have gone; then it reports again, and hears the same.
+                let _ = answer.send(heard.status);
+                if heard.sends_again {
+                    self.wake_deliverers();
+                }
+            }
             association::Event::Stored { .. } => {}
         }
     }

@@ -1,4 +1,5 @@
-//! One thread a destination: takes what is due from the journal, stores it, records the outcome.
+//! One thread a destination: takes what is due from the journal, stores it, records the outcome; then
+//! asks for commitments, where that is configured.
 //!
 //! A thread each, so that a stalled PACS delays nobody else's results. Everything that must not be
 //! forgotten is in the journal; this loop can be killed at any instruction.
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use rand::SeedableRng;
 use tokio_util::sync::CancellationToken;
 
-use super::trail;
+use super::{reports::Reports, trail};
 use crate::{
     audit::{Event, Log, Transfer},
     deliver::{self, DeliverError, Destination, Outgoing},
@@ -33,6 +34,7 @@ pub(super) struct Deliverer {
     pub audit: Log,
     /// Cancelled when the appliance stops: a stalled delivery is then left for the next start.
     pub stop: CancellationToken,
+    pub reports: Reports,
 }
 
 impl Deliverer {
@@ -40,7 +42,11 @@ impl Deliverer {
     pub(super) fn run(self, wake: Receiver<()>) {
         let mut rng = rand::rngs::StdRng::from_os_rng();
         loop {
-            let sleep = match self.deliver_what_is_due(&mut rng) {
+            let worked = self
+                .deliver_what_is_due(&mut rng)
+                .and_then(|()| self.ask_to_commit(&mut rng))
+                .and_then(|()| self.time_until_due());
+            let sleep = match worked {
                 Ok(sleep) => sleep,
                 Err(error) => {
                     tracing::error!(
@@ -58,14 +64,15 @@ impl Deliverer {
         }
     }
 
-    /// Returns how long nothing will be due.
-    fn deliver_what_is_due(&self, rng: &mut rand::rngs::StdRng) -> Result<Duration, JournalError> {
-        let due: Vec<DeliveryRecord> = self
-            .journal
-            .deliveries_due(Timestamp::now())?
-            .into_iter()
-            .filter(|delivery| delivery.destination == self.destination.name)
-            .collect();
+    /// What should be sent there now.
+    pub(super) fn due(&self) -> Result<Vec<DeliveryRecord>, JournalError> {
+        let mut due = self.journal.deliveries_due(Timestamp::now())?;
+        due.retain(|delivery| delivery.destination == self.destination.name);
+        Ok(due)
+    }
+
+    fn deliver_what_is_due(&self, rng: &mut rand::rngs::StdRng) -> Result<(), JournalError> {
+        let due = self.due()?;
         if !due.is_empty() {
             let objects: Vec<Outgoing> = due
                 .iter()
@@ -90,8 +97,18 @@ impl Deliverer {
             }
             self.facts.touch();
         }
+        Ok(())
+    }
+
+    /// For how long neither anything is to be sent nor asked.
+    fn time_until_due(&self) -> Result<Duration, JournalError> {
         let now = Timestamp::now();
-        let next = self.journal.next_delivery_at()?;
+        let delivery = self.journal.next_delivery_at()?;
+        let commitment = match self.destination.commitment {
+            Some(_) => self.journal.next_commitment_at(&self.destination.name)?,
+            None => None,
+        };
+        let next = delivery.into_iter().chain(commitment).min();
         let wait = next.map_or(LONGEST_SLEEP, |at| {
             Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
         });
@@ -133,8 +150,10 @@ impl Deliverer {
                 });
                 metrics::counter!(metric_names::DELIVERED, "destination" => name.clone())
                     .increment(1);
-                if !accompanies(&delivery.object_sop_class) {
-                    measure(&delivery.path, now);
+                if !accompanies(&delivery.object_sop_class)
+                    && let Some(passed) = time_since_made(&delivery.path, now)
+                {
+                    metrics::histogram!(metric_names::SEG_TO_STORED).record(passed);
                 }
             }
             Err(DeliverError::NoPresentationContext { reason, .. })
@@ -202,14 +221,11 @@ impl Deliverer {
     }
 }
 
-/// How long the segmentation was on its way; its file knows since when.
-fn measure(path: &Path, now: Timestamp) {
-    let written = fs::metadata(path).and_then(|file| file.modified());
-    let written = written.ok().and_then(|at| Timestamp::try_from(at).ok());
-    let passed = written.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
-    if let Some(passed) = passed {
-        metrics::histogram!(metric_names::SEG_TO_STORED).record(passed);
-    }
+/// How long an object is on its way; its file knows since when.
+pub(super) fn time_since_made(path: &Path, now: Timestamp) -> Option<Duration> {
+    let written = fs::metadata(path).and_then(|file| file.modified()).ok()?;
+    let written = Timestamp::try_from(written).ok()?;
+    Duration::try_from(now.duration_since(written)).ok()
 }
 
 /// What comes beside the segmentation. A PACS that does not take it has the result all the same;

@@ -24,6 +24,7 @@ use super::{
     intake::{Intake, Taken},
     journal_outage::Outage,
     live::{Live, Trust},
+    reports::Reports,
     results::{ResultError, Results},
     selftest::{Occasion, SelfTests},
 };
@@ -76,6 +77,7 @@ pub(super) struct Dispatcher {
     /// Since the journal could not be written.
     pub outage: Option<Outage>,
     pub self_tests: Arc<SelfTests>,
+    pub reports: Reports,
 }
 
 /// Instances taken into the journal in one transaction at most.

@@ -10,6 +10,7 @@
 
 mod again;
 mod callers;
+mod commitments;
 mod completing;
 mod credentials;
 mod deliveries;
@@ -25,6 +26,7 @@ mod models;
 mod parts;
 mod pulse;
 mod recovery;
+mod reports;
 mod results;
 mod second_look;
 mod selftest;
@@ -77,7 +79,7 @@ pub use pulse::Stuck;
 pub use selftest::{SelfTest, dice};
 pub use station::{Station, StationError};
 use trail::Trail;
-pub use trial::{Stored, TrialError, ask, destination, said, send_phantom};
+pub use trial::{Interest, Stored, TrialError, ask, destination, said, send_phantom};
 
 /// The running appliance.
 pub struct Appliance {

@@ -22,6 +22,7 @@ use super::{
     equipment,
     intake::Intake,
     models::Models,
+    reports::Reports,
     results::Results,
     selftest::{SelfTests, occasions},
     trial,
@@ -70,6 +71,7 @@ impl Parts {
                 facts: Arc::clone(&self.facts),
                 audit: self.audit.clone(),
                 stop: self.stop.clone(),
+                reports: self.reports(),
             };
             status::expect_destination(&name);
             self.facts.pin(|facts| {
@@ -82,6 +84,10 @@ impl Parts {
             threads.push(thread);
         }
         Ok((wake, threads))
+    }
+
+    fn reports(&self) -> Reports {
+        Reports::new(&self.config, &self.journal, &self.facts)
     }
 
     /// Takes up what was in work, then starts the dispatcher's thread.
@@ -122,6 +128,7 @@ impl Parts {
             wake: wake.to_vec(),
             outage: None,
             self_tests: SelfTests::new(state_dir, equipment(state_dir), &self.facts, &self.tracker),
+            reports: self.reports(),
         };
         dispatcher.resume()?;
         let runtime = Handle::current();
@@ -141,6 +148,7 @@ impl Parts {
             journal: Arc::clone(&self.journal),
             facts: Arc::clone(&self.facts),
             retention: self.config.retention.clone(),
+            committing: self.config.committing().map(|d| d.name.clone()).collect(),
         };
         self.tracker.spawn(upkeep.run(admit, self.stop.clone()));
         let (events, relayed) = mpsc::channel(INBOX);
@@ -269,6 +277,7 @@ fn policy(config: &Config) -> Policy {
     Policy {
         max_associations: config.listener.max_associations,
         callers: config.callers.iter().map(Caller::rule).collect(),
+        committing: config.committing().map(|d| d.ae_title.clone()).collect(),
         ..Policy::new(config.listener.ae_title.clone())
     }
 }

@@ -6,6 +6,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use dicom_dictionary_std::uids;
 use jiff::Zoned;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -33,9 +34,21 @@ pub enum TrialError {
     Write(#[from] std::io::Error),
 }
 
-/// C-ECHO, then what it would take of everything that we make.
-pub fn ask(destination: &Destination) -> Result<EchoReport, DeliverError> {
-    deliver::echo(destination, &ObjectKind::ALL.map(ObjectKind::sop_class))
+/// C-ECHO, then what it would take of everything that we make; requests to commit as well, where
+/// that is of interest.
+pub fn ask(destination: &Destination, interest: Interest) -> Result<EchoReport, DeliverError> {
+    let mut classes = ObjectKind::ALL.map(ObjectKind::sop_class).to_vec();
+    if interest == Interest::Commitment || destination.commitment.is_some() {
+        classes.push(uids::STORAGE_COMMITMENT_PUSH_MODEL);
+    }
+    deliver::echo(destination, &classes)
+}
+
+/// What a destination is tried out for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Interest {
+    Objects,
+    Commitment,
 }
 
 /// Stores the results of a synthetic patient there; `directory` is made, and removed.
@@ -114,7 +127,7 @@ fn try_out(config: &Config, request: &TrialRequest) -> Option<TrialReport> {
             return Some(report);
         }
     };
-    match ask(&destination) {
+    match ask(&destination, Interest::Objects) {
         Ok(echo) => {
             report.works = echo.classes.is_ok();
             report.lines = echo

@@ -31,6 +31,8 @@ pub(super) struct Upkeep {
     pub journal: Arc<Journal>,
     pub facts: Arc<FactsBoard>,
     pub retention: config::Retention,
+    /// Destinations whose commitment is waited for, by name.
+    pub committing: Vec<String>,
 }
 
 impl Upkeep {
@@ -99,6 +101,7 @@ impl Upkeep {
             &self.spool,
             &self.journal,
             &policy,
+            &self.committing,
             running,
             Timestamp::now(),
         ) {

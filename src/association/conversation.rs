@@ -13,12 +13,16 @@ use dicom_ul::pdu::AbortRQServiceProviderReason;
 use super::{
     claims::Claims,
     data_set::{Budget, Charge, Joiner},
-    dimse::{Command, CommandError, StoreStatus, field},
+    dimse::{Command, CommandError, ReportStatus, StoreStatus, field},
     negotiation::Context,
     pdu::{Fragment, Part},
 };
 use crate::{
-    dicom::{DimseStatus, Uid},
+    dicom::{
+        DimseStatus, Uid,
+        commitment::{LONGEST_REPORT, Report, ReportError},
+        sop_class::SopClassRole,
+    },
     spool::Incoming,
 };
 
@@ -36,6 +40,7 @@ pub struct Conversation {
 pub enum Turn {
     Reply(Reply),
     Store(Box<Store>),
+    Report(Box<Reported>),
 }
 
 /// A response, ready to be sent.
@@ -57,7 +62,14 @@ pub struct Store {
     pub charge: Charge,
 }
 
-/// A C-STORE request's claim to one response.
+/// A report on a commitment; its ticket must be answered once what it says is recorded.
+#[derive(Debug)]
+pub struct Reported {
+    pub ticket: Ticket,
+    pub report: Result<Report, ReportError>,
+}
+
+/// A request's claim to one response.
 #[derive(Debug)]
 pub struct Ticket {
     context: u8,
@@ -68,6 +80,11 @@ impl Ticket {
     #[must_use]
     pub fn answer(self, status: StoreStatus, comment: Option<&str>) -> Reply {
         self.reply(status.status(), comment)
+    }
+
+    #[must_use]
+    pub fn answer_report(self, status: ReportStatus) -> Reply {
+        self.reply(status.status(), status.comment())
     }
 
     fn reply(self, status: DimseStatus, comment: Option<&str>) -> Reply {
@@ -128,6 +145,7 @@ enum State {
 #[derive(Debug)]
 enum Purpose {
     Keep(Box<Keep>),
+    Hear(Box<Hear>),
     /// Read to its end, so that the next message is found; then this is said, if anything.
     Discard(Option<Reply>),
 }
@@ -141,6 +159,14 @@ struct Keep {
     joiner: Joiner,
     length: u64,
     charge: Charge,
+}
+
+/// A report while its data set arrives. It is small, and is not read beyond its greatest length.
+#[derive(Debug)]
+struct Hear {
+    ticket: Ticket,
+    transfer_syntax: Uid,
+    data_set: Vec<u8>,
 }
 
 impl Conversation {
@@ -208,6 +234,7 @@ impl Conversation {
         }
         Ok(match purpose {
             Purpose::Discard(reply) => reply.map(Turn::Reply),
+            Purpose::Hear(hear) => Some(hear.finish()),
             Purpose::Keep(keep) => Some(Turn::Reply(
                 keep.ticket
                     .answer(StoreStatus::CANNOT_UNDERSTAND, Some(NO_DATA_SET)),
@@ -235,6 +262,15 @@ impl Conversation {
                     .sop_class
                     .get_or_insert_with(|| uids::VERIFICATION.to_owned());
                 (DimseStatus::SUCCESS, None)
+            }
+            field::N_EVENT_REPORT
+                if accepted.role == SopClassRole::Commitment && of_this_context =>
+            {
+                return Ok(Purpose::Hear(Box::new(Hear {
+                    ticket: Ticket { context, request },
+                    transfer_syntax: accepted.transfer_syntax.clone(),
+                    data_set: Vec::new(),
+                })));
             }
             field::C_STORE if !accepted.role.is_storage() || !of_this_context => (
                 StoreStatus::SOP_CLASS_NOT_SUPPORTED.status(),
@@ -271,6 +307,10 @@ impl Conversation {
         let (context, last) = (fragment.context, fragment.last);
         let purpose = match purpose {
             Purpose::Keep(keep) => self.keep(keep, fragment),
+            Purpose::Hear(mut hear) => {
+                hear.take(&fragment);
+                Purpose::Hear(hear)
+            }
             discard @ Purpose::Discard(_) => discard,
         };
         if !last {
@@ -280,6 +320,7 @@ impl Conversation {
         match purpose {
             Purpose::Discard(reply) => reply.map(Turn::Reply),
             Purpose::Keep(keep) => Some(keep.finish()),
+            Purpose::Hear(hear) => Some(hear.finish()),
         }
     }
 
@@ -299,6 +340,24 @@ impl Conversation {
             .ticket
             .answer(StoreStatus::OUT_OF_RESOURCES, Some(refusal));
         Purpose::Discard(Some(reply))
+    }
+}
+
+impl Hear {
+    fn take(&mut self, fragment: &Fragment) {
+        let room = (LONGEST_REPORT + 1).saturating_sub(self.data_set.len());
+        let taken = fragment.bytes.get(..room).unwrap_or(&fragment.bytes);
+        self.data_set.extend_from_slice(taken);
+    }
+
+    fn finish(self) -> Turn {
+        let command = &self.ticket.request;
+        let (instance, event) = (command.sop_instance.as_deref(), command.event_type);
+        let report = Report::read(instance, event, &self.data_set, &self.transfer_syntax);
+        Turn::Report(Box::new(Reported {
+            ticket: self.ticket,
+            report,
+        }))
     }
 }
 

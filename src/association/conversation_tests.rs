@@ -350,7 +350,7 @@ proptest! {
                     prop_assert_eq!(&stored.incoming.data_set.concat(), bytes);
                     stored.ticket.answer(StoreStatus::PROCESSING_FAILURE, None)
                 }
-                (Turn::Store(_), None) => panic!("nothing was sent to store"),
+                (turn, _) => panic!("nothing was sent for {turn:?}"),
             };
             prop_assert_eq!(Command::parse(&reply.command).unwrap().responded_to, Some(id));
         }

@@ -5,12 +5,17 @@
 
 use bytes::Buf;
 
+use dicom_dictionary_std::uids;
+
 use crate::{
-    dicom::{DimseStatus, Uid},
-    spool::Spooled,
+    dicom::{
+        DimseStatus, Uid,
+        commitment::{self, ReportError},
+    },
+    spool::{Spooled, journal::Recorded},
 };
 
-/// The elements of a command set that a storage and verification peer needs.
+/// The elements of a command set that a peer of storage, verification and storage commitment needs.
 ///
 /// UIDs stay text: a response repeats them as they came, even where they are no UIDs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -31,6 +36,8 @@ pub struct Command {
     pub status: Option<DimseStatus>,
     /// Error Comment (0000,0902).
     pub error_comment: Option<String>,
+    /// Event Type ID (0000,1002).
+    pub event_type: Option<u16>,
 }
 
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
@@ -49,6 +56,8 @@ pub enum CommandError {
 pub mod field {
     pub const C_STORE: u16 = 0x0001;
     pub const C_ECHO: u16 = 0x0030;
+    pub const N_EVENT_REPORT: u16 = 0x0100;
+    pub const N_ACTION: u16 = 0x0130;
     pub const C_CANCEL: u16 = 0x0FFF;
     pub const RESPONSE: u16 = 0x8000;
 }
@@ -91,6 +100,7 @@ impl Command {
                 0x1001 if command.sop_instance.is_none() => {
                     command.sop_instance = Some(text(value));
                 }
+                0x1002 => command.event_type = Some(number()?),
                 _ => {}
             }
         }
@@ -117,6 +127,9 @@ impl Command {
         elements.number(0x0900, status.0);
         elements.text(0x0902, comment);
         elements.text(0x1000, self.sop_instance.as_deref());
+        if let (field::N_EVENT_REPORT, Some(event)) = (self.field, self.event_type) {
+            elements.number(0x1002, event);
+        }
         elements.finish()
     }
 }
@@ -136,11 +149,61 @@ pub fn store_request(message_id: u16, sop_class: &Uid, sop_instance: &Uid) -> Ve
 /// A C-ECHO request.
 pub fn echo_request(message_id: u16) -> Vec<u8> {
     let mut elements = Elements::default();
-    elements.text(0x0002, Some(dicom_dictionary_std::uids::VERIFICATION));
+    elements.text(0x0002, Some(uids::VERIFICATION));
     elements.number(0x0100, field::C_ECHO);
     elements.number(0x0110, message_id);
     elements.number(0x0800, NO_DATA_SET);
     elements.finish()
+}
+
+/// An N-ACTION request to commit to what its data set names, which follows (PS3.4 J.3.2).
+pub fn commitment_request(message_id: u16) -> Vec<u8> {
+    let mut elements = Elements::default();
+    elements.text(0x0003, Some(uids::STORAGE_COMMITMENT_PUSH_MODEL));
+    elements.number(0x0100, field::N_ACTION);
+    elements.number(0x0110, message_id);
+    elements.number(0x0800, DATA_SET_FOLLOWS);
+    elements.text(0x1001, Some(commitment::INSTANCE));
+    elements.number(0x1008, commitment::REQUEST);
+    elements.finish()
+}
+
+/// The statuses with which we answer a report on a commitment (PS3.7 §10.1.1.1.8).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ReportStatus(DimseStatus);
+
+impl ReportStatus {
+    /// No transaction of this peer's has that UID.
+    pub const UNKNOWN_TRANSACTION: Self = Self(commitment::INVALID_ARGUMENT);
+    /// It could not be made durable; the peer may report again.
+    pub const NOT_RECORDED: Self = Self(commitment::PROCESSING_FAILURE);
+
+    /// Success is only constructible from a receipt: the peer never reports again once it hears
+    /// this, and what it committed to may be deleted here.
+    #[must_use]
+    pub fn success(_receipt: &Recorded) -> Self {
+        Self(DimseStatus::SUCCESS)
+    }
+
+    #[must_use]
+    pub fn refused(error: ReportError) -> Self {
+        Self(error.status())
+    }
+
+    #[must_use]
+    pub fn status(self) -> DimseStatus {
+        self.0
+    }
+
+    /// Error Comment: what the peer's administrator has to know.
+    #[must_use]
+    pub fn comment(self) -> Option<&'static str> {
+        match self {
+            Self::UNKNOWN_TRANSACTION => Some("no such transaction of this AE title"),
+            Self::NOT_RECORDED => Some("the report could not be recorded"),
+            _ => None,
+        }
+    }
 }
 
 /// The statuses with which we answer C-STORE (PS3.4 B.2.3, PS3.7 §9.1.1.1.9).
@@ -300,6 +363,37 @@ mod tests {
         elements.number(0x0100, 0x0130);
         elements.text(0x1001, Some("1.2.840.10008.1.20.1.1"));
         let request = Command::parse(&elements.finish()).unwrap();
+        assert_eq!(request.sop_class.as_deref(), Some("1.2.840.10008.1.20.1"));
+        assert_eq!(
+            request.sop_instance.as_deref(),
+            Some("1.2.840.10008.1.20.1.1")
+        );
+    }
+
+    #[test]
+    fn the_answer_to_a_report_names_its_event() {
+        let mut elements = Elements::default();
+        elements.text(0x0002, Some(uids::STORAGE_COMMITMENT_PUSH_MODEL));
+        elements.number(0x0100, field::N_EVENT_REPORT);
+        elements.number(0x0110, 7);
+        elements.number(0x0800, DATA_SET_FOLLOWS);
+        elements.text(0x1000, Some(commitment::INSTANCE));
+        elements.number(0x1002, commitment::NOT_ALL);
+        let request = Command::parse(&elements.finish()).unwrap();
+        assert!(request.is_request() && request.has_data_set);
+        assert_eq!(request.event_type, Some(2));
+
+        let answer = Command::parse(&request.response(DimseStatus::SUCCESS, None)).unwrap();
+        assert_eq!((answer.field, answer.responded_to), (0x8100, Some(7)));
+        assert_eq!(answer.event_type, Some(2));
+        assert_eq!(answer.sop_instance.as_deref(), Some(commitment::INSTANCE));
+    }
+
+    #[test]
+    fn a_request_to_commit_is_an_action_on_the_well_known_instance() {
+        let request = Command::parse(&commitment_request(3)).unwrap();
+        assert_eq!((request.field, request.message_id), (0x0130, Some(3)));
+        assert!(request.is_request() && request.has_data_set);
         assert_eq!(request.sop_class.as_deref(), Some("1.2.840.10008.1.20.1"));
         assert_eq!(
             request.sop_instance.as_deref(),

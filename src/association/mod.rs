@@ -22,6 +22,7 @@ pub mod negotiation;
 pub mod pdu;
 mod policy;
 mod session;
+mod standing;
 mod stream;
 mod wire;
 
@@ -36,11 +37,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use caller::{CallerRule, CertificateRule, Network, RuleError};
 use data_set::Budget;
+use dimse::ReportStatus;
 pub use negotiation::Rejection;
 use policy::Slots;
 pub use policy::{Admission, CalledRule, Policy};
@@ -48,7 +50,10 @@ use session::Acceptor;
 pub use stream::Door;
 
 use crate::{
-    dicom::{AeTitle, Uid},
+    dicom::{
+        AeTitle, Uid,
+        commitment::{Report, ReportError},
+    },
     spool::{Disk, Source, Spool, Spooled},
     tls::Problem,
 };
@@ -75,6 +80,13 @@ pub enum Event {
         path: Option<PathBuf>,
         reason: &'static str,
         source: Source,
+    },
+    /// A peer says what became of a request to commit. What it says is to be made durable, then
+    /// answered; dropped unanswered, the peer hears a failure and may report again.
+    Reported {
+        report: Result<Report, ReportError>,
+        source: Source,
+        answer: oneshot::Sender<ReportStatus>,
     },
     Ended {
         association: u64,

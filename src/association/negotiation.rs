@@ -15,11 +15,11 @@ use dicom_ul::pdu::{
 };
 
 use super::{
-    caller,
     policy::{Admission, CalledRule, Policy},
+    standing::Standing,
 };
 use crate::dicom::{
-    AeTitle, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Uid,
+    AeTitle, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Uid, commitment,
     sop_class::{self, SopClassRole},
     transfer_syntax,
 };
@@ -149,12 +149,15 @@ pub fn negotiate(
         .ok_or(Rejection::CalledAeTitle)?;
     let calling_ae =
         AeTitle::parse(&request.calling_ae_title).map_err(|_| Rejection::CallingAeTitle)?;
-    caller::judge(&policy.callers, &calling_ae, peer, certificate)?;
+    let standing = Standing::of(request, &calling_ae, peer, certificate, policy);
+    if !standing.committing {
+        standing.caller?;
+    }
 
     let mut contexts = BTreeMap::new();
     let mut results = Vec::with_capacity(request.presentation_contexts.len());
     for proposed in &request.presentation_contexts {
-        let (reason, transfer_syntax) = match judge(proposed) {
+        let (reason, transfer_syntax) = match judge(proposed, &standing) {
             // A repeated identifier could mean either; the first keeps it.
             Ok(context) if !contexts.contains_key(&proposed.id) => {
                 let syntax = context.transfer_syntax.to_string();
@@ -169,6 +172,13 @@ pub fn negotiate(
             reason,
             transfer_syntax,
         });
+    }
+    // Being a destination is no reason to be let in but for what a destination has to say.
+    if !contexts
+        .values()
+        .any(|context| context.role == SopClassRole::Commitment)
+    {
+        standing.caller?;
     }
     // An echo is answered even when nothing more can be kept.
     if admission != Admission::Open && contexts.values().any(|context| context.role.is_storage()) {
@@ -193,7 +203,10 @@ pub fn negotiate(
             called_ae_title: called_ae.to_string(),
             application_context_name: uids::DICOM_APPLICATION_CONTEXT.to_owned(),
             presentation_contexts: results,
-            user_variables: our_variables(policy.max_pdu_length),
+            user_variables: our_variables(policy.max_pdu_length)
+                .into_iter()
+                .chain(standing.agreed_role(&contexts))
+                .collect(),
         },
         calling_ae,
         called_ae,
@@ -210,7 +223,7 @@ pub fn our_variables(max_pdu_length: u32) -> Vec<UserVariableItem> {
     ]
 }
 
-fn judge(proposed: &PresentationContextProposed) -> Result<Context, Outcome> {
+fn judge(proposed: &PresentationContextProposed, standing: &Standing) -> Result<Context, Outcome> {
     let abstract_syntax =
         Uid::parse(&proposed.abstract_syntax).map_err(|_| Outcome::AbstractSyntaxNotSupported)?;
     let role = sop_class::role(&abstract_syntax);
@@ -218,6 +231,22 @@ fn judge(proposed: &PresentationContextProposed) -> Result<Context, Outcome> {
         return Err(Outcome::AbstractSyntaxNotSupported);
     }
     let syntaxes = || proposed.transfer_syntaxes.iter().map(|raw| Uid::parse(raw));
+    if role == SopClassRole::Commitment {
+        if !standing.comes_to_report() {
+            return Err(Outcome::AbstractSyntaxNotSupported);
+        }
+        let proposes = |syntax: &&str| syntaxes().flatten().any(|uid| uid.as_str() == *syntax);
+        let chosen = commitment::TRANSFER_SYNTAXES.into_iter().find(proposes);
+        let chosen = chosen.and_then(|syntax| Uid::parse(syntax).ok());
+        return Ok(Context {
+            transfer_syntax: chosen.ok_or(Outcome::TransferSyntaxesNotSupported)?,
+            abstract_syntax,
+            role,
+        });
+    }
+    if role.is_storage() && standing.caller.is_err() {
+        return Err(Outcome::UserRejection);
+    }
     let decodable = syntaxes()
         .flatten()
         .filter_map(|uid| Some((transfer_syntax::preference(uid.as_str())?, uid)))

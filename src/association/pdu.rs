@@ -87,6 +87,13 @@ pub enum Part {
 #[derive(Debug)]
 pub struct Fragments(Bytes);
 
+impl Fragments {
+    /// Whether there is none left.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl Iterator for Fragments {
     type Item = Result<Fragment, PduError>;
 

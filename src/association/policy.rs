@@ -18,6 +18,9 @@ pub struct Policy {
     pub called: CalledRule,
     /// Who may send; empty means anyone.
     pub callers: Vec<CallerRule>,
+    /// Who may report on commitments, caller or not: the destinations that are asked for them. That
+    /// alone lets nobody store. Empty: Storage Commitment is not accepted at all.
+    pub committing: Vec<AeTitle>,
     pub max_associations: usize,
     /// Of these, how many one caller (AE title and address) may hold, so that a sender that never
     /// releases cannot shut the others out.
@@ -58,6 +61,7 @@ impl Policy {
             ae_title,
             called: CalledRule::Ours,
             callers: Vec::new(),
+            committing: Vec::new(),
             max_associations: 32,
             max_associations_per_caller: 16,
             max_pdu_length: 131_072,

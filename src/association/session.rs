@@ -11,13 +11,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use dicom_ul::pdu::{AbortRQServiceProviderReason as AbortReason, AssociationRQ};
 use rustls::ServerConfig;
 use tokio::{
     net::TcpStream,
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -25,8 +26,9 @@ use tracing::Instrument;
 
 use super::{
     Ended, Event,
-    conversation::{Conversation, Reply, Store, Turn, Violation},
+    conversation::{Conversation, Reply, Reported, Store, Turn, Violation},
     data_set::Budget,
+    dimse::ReportStatus,
     keeping::{Kept, keep},
     negotiation::{Acceptance, Context, Rejection, negotiate},
     pdu::{self, Fragments, Pdu, PduError},
@@ -301,6 +303,7 @@ impl<D: Disk + 'static> Association<'_, D> {
             match turn {
                 Some(Turn::Reply(reply)) => self.reply(&reply).await?,
                 Some(Turn::Store(store)) => self.store(*store).await?,
+                Some(Turn::Report(reported)) => self.report(*reported).await?,
                 None => continue,
             }
             self.wire.message_done();
@@ -343,6 +346,22 @@ impl<D: Disk + 'static> Association<'_, D> {
             self.acceptor.tell(event).await;
         }
         answered
+    }
+
+    /// What is said is recorded before it is answered; who records it says how that went.
+    async fn report(&mut self, reported: Reported) -> Result<(), End> {
+        let (answer, answered) = oneshot::channel();
+        let event = Event::Reported {
+            report: reported.report,
+            source: self.source.clone(),
+            answer,
+        };
+        self.acceptor.tell(event).await;
+        let status = match timeout(RECORDING, answered).await {
+            Ok(Ok(status)) => status,
+            Ok(Err(_)) | Err(_) => ReportStatus::NOT_RECORDED,
+        };
+        self.reply(&reported.ticket.answer_report(status)).await
     }
 
     async fn conclude(mut self, end: End, slot: Slot) {
@@ -388,6 +407,9 @@ impl<D: Disk + 'static> Association<'_, D> {
     }
 }
 
+/// How long a report may take to be recorded. It is recorded all the same if it takes longer, and the
+/// peer then reports it once more.
+const RECORDING: Duration = Duration::from_secs(20);
 /// The first byte of a TLS connection (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 22;
 

@@ -96,14 +96,11 @@ impl Demo {
         config.device.state_dir = Some(out.join("state"));
         config.listener.address = "127.0.0.1:0".parse()?;
         config.status.address = "127.0.0.1:0".parse()?;
-        config.destinations.push(config::Destination {
-            name: "demo PACS".to_owned(),
-            ae_title: AeTitle::parse(PACS_TITLE)?,
-            address: pacs.address.to_string(),
-            objects: vec![config::ObjectKind::Seg],
-            deflate: false,
-            tls: None,
-        });
+        config.destinations.push(config::Destination::new(
+            "demo PACS",
+            AeTitle::parse(PACS_TITLE)?,
+            &pacs.address.to_string(),
+        ));
         Ok(config)
     }
 

@@ -10,7 +10,8 @@ use super::{Failure, OrFail, configuration};
 pub struct Echo {
     /// A destination's name in the configuration, or AETITLE@host:port.
     destination: String,
-    /// Store a segmentation, a report and a picture of a synthetic patient there.
+    /// Store a segmentation, a report and a picture of a synthetic patient there, and say whether it
+    /// takes requests to commit.
     #[arg(long)]
     objects: bool,
     #[arg(long, value_name = "FILE")]
@@ -38,7 +39,13 @@ impl Echo {
                 return Err(Failure::new(Failure::USAGE, anyhow::anyhow!(message)));
             }
         };
-        let report = appliance::ask(&destination).map_err(|e| Failure::new(Failure::IO, e))?;
+        let interest = if self.objects {
+            appliance::Interest::Commitment
+        } else {
+            appliance::Interest::Objects
+        };
+        let report =
+            appliance::ask(&destination, interest).map_err(|e| Failure::new(Failure::IO, e))?;
         println!("{report}");
         if self.objects {
             let name = format!("hepar-echo-{}", std::process::id());

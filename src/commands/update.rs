@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 
 use hepar::{
-    appliance,
+    appliance::{self, Interest},
     config::Config,
     update::{
         Decision, Effect, Nvbootctrl, Outcome, Plan, Rauc, RaucError, Record, RecordError,
@@ -229,7 +229,7 @@ impl Site {
     fn reachable(&self) -> Vec<String> {
         let answers = |known: &&hepar::config::Destination| {
             let opened = known.open(self.config.listener.ae_title.clone());
-            opened.is_ok_and(|destination| appliance::ask(&destination).is_ok())
+            opened.is_ok_and(|destination| appliance::ask(&destination, Interest::Objects).is_ok())
         };
         let destinations = self.config.destinations.iter().filter(answers);
         destinations.map(|known| known.name.clone()).collect()

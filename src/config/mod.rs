@@ -103,6 +103,11 @@ impl Config {
         self.status.check()
     }
 
+    /// The destinations that are asked to answer for what they stored.
+    pub fn committing(&self) -> impl Iterator<Item = &Destination> {
+        self.destinations.iter().filter(|it| it.storage_commitment)
+    }
+
     /// The directory that holds everything this appliance must not lose.
     ///
     /// systemd names it in `STATE_DIRECTORY` (systemd.exec(5)); `state-dir` overrides that.
@@ -239,6 +244,11 @@ mod tests {
         assert!(never.to_string().contains("comes before it"), "{never}");
         let named = parse("[status]\nshow-patient=true");
         assert!(named.unwrap_err().to_string().contains("needs a login"));
+        for wait in ["0s", "8days"] {
+            let text = format!("{pacs}storage-commitment-wait=\"{wait}\"");
+            let refused = parse(&text).unwrap_err().to_string();
+            assert!(refused.contains("between 1s and 7days"), "{refused}");
+        }
         let half = parse("[status]\ncertificate=\"page.pem\"");
         assert!(half.unwrap_err().to_string().contains("go together"));
     }

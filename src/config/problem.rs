@@ -55,6 +55,7 @@ pub enum Problem {
     PatientsForAnybody,
     NoTimeToWork,
     WantsNothing(String),
+    CommitmentWait(String),
 }
 
 impl fmt::Display for Problem {
@@ -138,6 +139,11 @@ impl fmt::Display for Problem {
                     "destination {destination:?} has no objects; it would be sent nothing"
                 )
             }
+            Self::CommitmentWait(destination) => write!(
+                f,
+                "destination {destination:?} has a storage-commitment-wait that is not between 1s \
+                 and 7days"
+            ),
         }
     }
 }

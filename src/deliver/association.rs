@@ -1,12 +1,9 @@
-//! One association that we requested, over a blocking socket.
-//!
-//! Command and data set go in separate PDUs, because some archives break when they share one, and a
-//! PDU is one write with Nagle's algorithm off, because archives that delay acknowledgements would
-//! otherwise cost 40 ms each.
+//! One association that we requested, over a blocking socket: how it comes about, what is asked on
+//! it, and how it ends.
 
 use std::{
     collections::BTreeMap,
-    io::{self, Read, Write},
+    io::{self, Write},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DeliverError, Destination, Timeouts, class_name,
-    connection::{Connection, Patience, is_time_out},
+    connection::{Connection, Patience},
     object::{Object, is_plain},
 };
 use crate::{
     association::{
-        dimse::{Command, echo_request, store_request},
+        dimse::{commitment_request, echo_request, store_request},
         negotiation::our_variables,
-        pdu::{self, Inbox, Part, Pdu, PduError},
+        pdu::{self, Fragments, Inbox, Pdu},
     },
     chain,
     dicom::{DimseStatus, Remedy, Uid},
@@ -81,18 +78,21 @@ impl Proposal {
 /// What the peer said to a proposal.
 type Answer = Result<Uid, PresentationContextResultReason>;
 
+/// [`exchange`](super::exchange) has what is said on it.
 #[derive(Debug)]
 pub(super) struct Association {
     /// The destination, for messages.
-    name: String,
-    timeouts: Timeouts,
-    stream: Connection,
-    patience: Patience,
-    inbox: Inbox,
+    pub name: String,
+    pub timeouts: Timeouts,
+    pub stream: Connection,
+    pub patience: Patience,
+    pub inbox: Inbox,
+    /// What is left of the PDU that was read last.
+    pub fragments: Option<Fragments>,
     answers: BTreeMap<u8, (Proposal, Answer)>,
-    peer_max: u32,
+    pub peer_max: u32,
     pub implementation: Option<String>,
-    message_id: u16,
+    pub message_id: u16,
 }
 
 impl Association {
@@ -109,6 +109,7 @@ impl Association {
             stream,
             patience,
             inbox: Inbox::new(MAX_PDU),
+            fragments: None,
             answers: BTreeMap::new(),
             peer_max: 0,
             implementation: None,
@@ -199,21 +200,7 @@ impl Association {
         self.message_id = self.message_id.wrapping_add(1);
         let command = store_request(self.message_id, object.sop_class(), object.sop_instance());
         let data_set = object.data_set(&syntax)?;
-
-        let step = "sent an object";
-        let seconds = data_set.len() as u64 / self.timeouts.slowest_link.max(1);
-        let deadline = Instant::now() + self.timeouts.write + Duration::from_secs(seconds);
-        let command = pdu::command_pdus(context, &command, self.peer_max);
-        self.write(&command, deadline, step)?;
-        let room = pdu::fragment_room(self.peer_max);
-        let mut chunks = data_set.chunks(room).peekable();
-        let mut bytes = Vec::with_capacity(room.min(data_set.len()) + 12);
-        while let Some(chunk) = chunks.next() {
-            bytes.clear();
-            let last = chunks.peek().is_none();
-            pdu::push_data(&mut bytes, context, Part::DataSet, last, chunk);
-            self.write(&bytes, deadline, step)?;
-        }
+        self.send(context, &command, &data_set, "sent an object")?;
         let (status, comment) = self.response("waited for the answer to an object")?;
         if status.peer_has_the_instance() {
             Ok(status)
@@ -226,14 +213,20 @@ impl Association {
         }
     }
 
+    /// Asks the peer to commit to what `data_set` names; the answer is another message.
+    pub fn ask_to_commit(&mut self, context: u8, data_set: &[u8]) -> Result<(), DeliverError> {
+        self.message_id = self.message_id.wrapping_add(1);
+        let command = commitment_request(self.message_id);
+        self.send(context, &command, data_set, "sent a request to commit")
+    }
+
     /// C-ECHO; how long the answer took.
     pub fn echo(&mut self, proposal: &Proposal) -> Result<Duration, DeliverError> {
         let (context, _) = self.context(proposal)?;
         self.message_id = self.message_id.wrapping_add(1);
         let command = echo_request(self.message_id);
         let start = Instant::now();
-        let bytes = pdu::command_pdus(context, &command, self.peer_max);
-        self.write(&bytes, start + self.timeouts.write, "sent an echo")?;
+        self.send(context, &command, &[], "sent an echo")?;
         let (status, comment) = self.response("waited for the answer to an echo")?;
         if status == DimseStatus::SUCCESS {
             Ok(start.elapsed())
@@ -306,107 +299,7 @@ impl Association {
         self.stream.close();
     }
 
-    /// The response to the request just sent.
-    fn response(
-        &mut self,
-        step: &'static str,
-    ) -> Result<(DimseStatus, Option<String>), DeliverError> {
-        let deadline = Instant::now() + self.timeouts.response;
-        let mut command = Vec::new();
-        loop {
-            let fragments = match self.read(deadline, step)? {
-                Pdu::Data(fragments) => fragments,
-                other => return Err(self.unexpected(&other, step)),
-            };
-            for fragment in fragments {
-                let fragment = fragment.map_err(|err| self.violation(step, &chain(&err)))?;
-                command.extend_from_slice(&fragment.bytes);
-                if fragment.part == Part::DataSet || command.len() > MAX_RESPONSE {
-                    return Err(self.violation(step, "its answer is no command"));
-                }
-                if fragment.last {
-                    return self.judge(&command, step);
-                }
-            }
-        }
-    }
-
-    fn judge(
-        &self,
-        command: &[u8],
-        step: &'static str,
-    ) -> Result<(DimseStatus, Option<String>), DeliverError> {
-        let response = Command::parse(command).map_err(|err| self.violation(step, &chain(&err)))?;
-        match (response.responded_to, response.status) {
-            (Some(id), Some(status)) if id == self.message_id && !response.is_request() => {
-                Ok((status, response.error_comment))
-            }
-            _ => Err(self.violation(step, "it answered another request")),
-        }
-    }
-
-    fn write(
-        &mut self,
-        mut bytes: &[u8],
-        deadline: Instant,
-        step: &'static str,
-    ) -> Result<(), DeliverError> {
-        while !bytes.is_empty() {
-            let left = self.patience.left(deadline, step)?;
-            self.stream
-                .set_write_timeout(left)
-                .map_err(|err| self.broken(err, step))?;
-            match self.stream.write(bytes) {
-                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-                Err(err) if is_time_out(&err) => {}
-                Err(err) => return Err(self.last_words(err, step)),
-            }
-        }
-        Ok(())
-    }
-
-    /// A peer that aborts closes at once, so the write fails before its A-ABORT is read.
-    fn last_words(&mut self, err: io::Error, step: &'static str) -> DeliverError {
-        match self.read(Instant::now() + ABORT_PATIENCE, step) {
-            Err(said @ (DeliverError::Aborted { .. } | DeliverError::Tls { .. })) => said,
-            _ => self.broken(err, step),
-        }
-    }
-
-    /// The next PDU; an abort is an error.
-    fn read(&mut self, deadline: Instant, step: &'static str) -> Result<Pdu, DeliverError> {
-        loop {
-            match self.inbox.take() {
-                Ok(Some(Pdu::Abort(_))) => {
-                    let name = self.name.clone();
-                    return Err(DeliverError::Aborted { name, step });
-                }
-                Ok(Some(pdu)) => return Ok(pdu),
-                Ok(None) => {}
-                Err(PduError::UnknownType(TLS_ALERT)) => {
-                    let (name, problem) = (self.name.clone(), Problem::OnlyTls);
-                    return Err(DeliverError::Tls { name, problem });
-                }
-                Err(err) => return Err(self.violation(step, &chain(&err))),
-            }
-            let left = self.patience.left(deadline, step)?;
-            self.stream
-                .set_read_timeout(left)
-                .map_err(|err| self.broken(err, step))?;
-            let mut bytes = [0; 4096];
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(self.broken(io::ErrorKind::UnexpectedEof.into(), step)),
-                Ok(read) => {
-                    let received = bytes.get(..read).unwrap_or_default();
-                    self.inbox.spare(read).extend_from_slice(received);
-                }
-                Err(err) if is_time_out(&err) => {}
-                Err(err) => return Err(self.broken(err, step)),
-            }
-        }
-    }
-
-    fn broken(&self, err: io::Error, step: &'static str) -> DeliverError {
+    pub fn broken(&self, err: io::Error, step: &'static str) -> DeliverError {
         if let Some(problem) = Problem::behind(&err) {
             let name = self.name.clone();
             return DeliverError::Tls { name, problem };
@@ -418,11 +311,11 @@ impl Association {
         }
     }
 
-    fn unexpected(&self, pdu: &Pdu, step: &'static str) -> DeliverError {
+    pub fn unexpected(&self, pdu: &Pdu, step: &'static str) -> DeliverError {
         self.violation(step, &format!("unexpected {}", pdu.name()))
     }
 
-    fn violation(&self, step: &'static str, violation: &str) -> DeliverError {
+    pub fn violation(&self, step: &'static str, violation: &str) -> DeliverError {
         DeliverError::Violation {
             name: self.name.clone(),
             step,
@@ -448,10 +341,7 @@ fn numbered(proposals: &[Proposal]) -> impl Iterator<Item = (u8, &Proposal)> {
     (1..=255).step_by(2).zip(proposals)
 }
 
-/// How TLS answers what is no TLS (RFC 8446 §5.1).
-const TLS_ALERT: u8 = 21;
 /// Responses are small.
 const MAX_PDU: u32 = 16_384;
-const MAX_RESPONSE: usize = 16_384;
 const LONGEST_FAREWELL: Duration = Duration::from_secs(5);
-const ABORT_PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const ABORT_PATIENCE: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! Back to the PACS: C-STORE as the requestor.
+//! Back to the PACS: C-STORE, and the request to commit to it, as the requestor.
 //!
 //! A result that never arrives is as bad as none, and one that arrives twice is worse than late. An
 //! object therefore counts as delivered only when the peer has said so for that very request, and
@@ -11,8 +11,10 @@
 
 mod association;
 mod backoff;
+mod commitment;
 mod connection;
 mod echo;
+mod exchange;
 mod object;
 
 #[cfg(test)]
@@ -22,6 +24,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use association::{Association, Proposal};
 pub use backoff::backoff;
+pub use commitment::{Commitments, Hear};
 pub use echo::{EchoReport, echo};
 use object::{Object, is_plain};
 
@@ -46,6 +49,8 @@ pub struct Destination {
     pub tls: Option<tls::Client>,
     /// Objects go deflated where the peer takes them so.
     pub deflate: bool,
+    /// It is asked to answer for what it stored, and has this long to report; `None`: it is not asked.
+    pub commitment: Option<Duration>,
     pub timeouts: Timeouts,
 }
 
@@ -72,6 +77,7 @@ impl Destination {
             calling_ae,
             tls: None,
             deflate: false,
+            commitment: None,
             timeouts: Timeouts {
                 connect: Duration::from_secs(10),
                 negotiation: Duration::from_secs(20),
@@ -195,7 +201,8 @@ impl DeliverError {
 
     /// Whether the association went with it. After a message that was cut short the peer could take
     /// the next one for its end, so nothing more may be said on it.
-    fn ends_the_association(&self) -> bool {
+    #[must_use]
+    pub fn ends_the_association(&self) -> bool {
         matches!(
             self,
             Self::Aborted { .. }

@@ -3,6 +3,7 @@
 
 mod ae_title;
 mod code;
+pub mod commitment;
 pub(crate) mod elements;
 mod plane;
 mod remedy;

@@ -16,6 +16,9 @@ pub enum SopClassRole {
     /// Any other storage class, private ones included: an auto-pushed study carries localizers,
     /// dose reports and presentation states, and refusing them fails the scanner's queue.
     OtherStorage,
+    /// Storage Commitment Push Model, of which we are the user: a PACS that was asked to commit comes
+    /// with its report (PS3.4 Annex J).
+    Commitment,
     /// A service we do not provide.
     NotProvided,
 }
@@ -44,6 +47,7 @@ pub fn role(abstract_syntax: &Uid) -> SopClassRole {
     let uid = abstract_syntax.as_str();
     match uid {
         uids::VERIFICATION => SopClassRole::Verification,
+        uids::STORAGE_COMMITMENT_PUSH_MODEL => SopClassRole::Commitment,
         uids::CT_IMAGE_STORAGE => SopClassRole::CtImage,
         uids::ENHANCED_CT_IMAGE_STORAGE | uids::LEGACY_CONVERTED_ENHANCED_CT_IMAGE_STORAGE => {
             SopClassRole::EnhancedCt
@@ -93,7 +97,8 @@ mod tests {
             role_of("1.2.840.10008.5.1.4.1.2.1.1"),
             SopClassRole::NotProvided
         );
-        assert_eq!(role_of("1.2.840.10008.1.20.1"), SopClassRole::NotProvided);
+        assert_eq!(role_of("1.2.840.10008.1.20.1"), SopClassRole::Commitment);
+        assert!(!SopClassRole::Commitment.is_storage());
     }
 
     #[test]

@@ -94,4 +94,7 @@ kinds! {
     ConnectionBroken = "connection-broken",
     ProtocolViolated = "protocol-violated",
     NotSendable = "not-sendable",
+    /// A destination says that it does not keep what it stored.
+    NotCommitted = "not-committed",
+    CommitmentNotReported = "commitment-not-reported",
 }

@@ -1,5 +1,6 @@
 use std::{fmt, str::FromStr};
 
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -46,6 +47,13 @@ impl Uid {
             .flat_map(|part| [part.len().to_string(), ":".to_owned(), (*part).to_owned()])
             .collect();
         let uuid = Uuid::new_v5(&NAMESPACE, name.as_bytes());
+        Self(format!("2.25.{}", uuid.as_u128()))
+    }
+
+    /// A UID that nobody can guess: a random UUID (RFC 9562 version 4) written as PS3.5 B.2 prescribes.
+    #[must_use]
+    pub fn random(rng: &mut impl Rng) -> Self {
+        let uuid = uuid::Builder::from_random_bytes(rng.random()).into_uuid();
         Self(format!("2.25.{}", uuid.as_u128()))
     }
 

@@ -1,8 +1,9 @@
 //! What may be deleted, and when.
 //!
 //! The box must not fill up, and it must not delete what exists nowhere else. So only series that
-//! reached an end are considered at all; what still has to be sent is never among them, however
-//! full the disk is: then the box stops accepting instead. This file only decides.
+//! reached an end are considered at all; what still has to be sent, or to be committed to where that
+//! is configured, is never among them, however full the disk is: then the box stops accepting
+//! instead. This file only decides.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub struct Candidate {
     pub state: SeriesState,
     /// When it reached that state; `None` while it is on its way.
     pub finished_at: Option<Timestamp>,
-    /// A result was made that some destination does not have.
+    /// A result was made that some destination does not have, or has not committed to where that is
+    /// waited for.
     pub unsent: bool,
     /// What removing its files frees.
     pub bytes: u64,

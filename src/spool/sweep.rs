@@ -39,18 +39,19 @@ impl SweepError {
 
 /// Removes the files of every series that may go, and what was set apart long enough ago. Blocking.
 ///
-/// `running` is the time since the last sweep of this process, zero at the first; see
+/// `committing` are the destinations whose commitment is waited for. `running` is the time since the last sweep of this process, zero at the first; see
 /// [`RetentionClock`](super::RetentionClock). Files go before their journal entries. Interrupted in between, the next sweep does it again; the
 /// other way round the next start would find files that nobody knows, and receive them anew.
 pub fn sweep<D: Disk>(
     spool: &Spool<D>,
     journal: &Journal,
     policy: &Policy,
+    committing: &[String],
     running: Duration,
     now: Timestamp,
 ) -> Result<Vec<Swept>, SweepError> {
     let by = journal.retention_clock(running, now)?.at;
-    let candidates = journal.retention_candidates()?;
+    let candidates = journal.retention_candidates(committing)?;
     let removable = removable(policy, &candidates, spool.free_space(), by);
     if !removable.is_empty() {
         let series = removable.iter().map(|(series, _)| series.clone()).collect();

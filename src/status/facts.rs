@@ -50,6 +50,8 @@ pub struct DestinationFacts {
     pub failing: Option<(Timestamp, Trouble)>,
     /// What it was offered and does not take, each once.
     pub declines: Vec<Notice>,
+    /// What stands in the way of its commitments; `None`: nothing, or it is not asked.
+    pub commitment: Option<Notice>,
 }
 
 /// A certificate that this box shows to others.

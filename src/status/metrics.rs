@@ -20,6 +20,9 @@ pub mod names {
     pub const DELIVERED: &str = "hepar_objects_delivered_total";
     pub const DELIVERY_FAILURES: &str = "hepar_delivery_failures_total";
     pub const DECLINED: &str = "hepar_objects_declined_total";
+    pub const COMMITTED: &str = "hepar_objects_committed_total";
+    pub const COMMITMENT_FAILURES: &str = "hepar_commitment_failures_total";
+    pub const REPORTS_REFUSED: &str = "hepar_commitment_reports_refused_total";
     pub const DESTINATION_FAILING: &str = "hepar_destination_failing";
     pub const SERIES: &str = "hepar_series_finished_total";
     pub const QUEUE: &str = "hepar_queue_series";
@@ -27,6 +30,7 @@ pub mod names {
     pub const ENCODE: &str = "hepar_encode_seconds";
     pub const LAST_SLICE_TO_SEG: &str = "hepar_last_slice_to_seg_seconds";
     pub const SEG_TO_STORED: &str = "hepar_seg_to_stored_seconds";
+    pub const SEG_TO_COMMITTED: &str = "hepar_seg_to_committed_seconds";
     pub const RECEIVING: &str = "hepar_receiving";
     pub const ENGINE_READY: &str = "hepar_engine_ready";
     pub const SELF_TEST_PASSED: &str = "hepar_self_test_passed";
@@ -46,13 +50,20 @@ const SECONDS: [f64; 12] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0,
 ];
 
+/// An archive may commit at once, or at night.
+const UP_TO_A_DAY: [f64; 8] = [1.0, 10.0, 60.0, 600.0, 3600.0, 14400.0, 43200.0, 86400.0];
+
 /// Installs the process-wide recorder. Fails when one is installed already.
 pub fn install() -> Result<MetricsHandle, BuildError> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(
+            Matcher::Full(names::SEG_TO_COMMITTED.to_owned()),
+            &UP_TO_A_DAY,
+        )?
         .install_recorder()?;
     describe();
-    for name in [names::INSTANCES, names::BYTES] {
+    for name in [names::INSTANCES, names::BYTES, names::REPORTS_REFUSED] {
         counter!(name).absolute(0);
     }
     for reason in Rejection::ALL {
@@ -75,7 +86,13 @@ pub fn install() -> Result<MetricsHandle, BuildError> {
 
 /// What is counted of a destination, from the start.
 pub fn expect_destination(name: &str) {
-    for counted in [names::DELIVERED, names::DELIVERY_FAILURES, names::DECLINED] {
+    for counted in [
+        names::DELIVERED,
+        names::DELIVERY_FAILURES,
+        names::DECLINED,
+        names::COMMITTED,
+        names::COMMITMENT_FAILURES,
+    ] {
         counter!(counted, "destination" => name.to_owned()).absolute(0);
     }
     gauge!(names::DESTINATION_FAILING, "destination" => name.to_owned()).set(0.0);
@@ -94,6 +111,18 @@ fn describe() {
         names::DECLINED,
         "Reports and pictures that a destination does not take"
     );
+    describe_counter!(
+        names::COMMITTED,
+        "Objects that destinations committed to keep"
+    );
+    describe_counter!(
+        names::COMMITMENT_FAILURES,
+        "Requests to commit to an object that failed or were refused"
+    );
+    describe_counter!(
+        names::REPORTS_REFUSED,
+        "Reports on commitments that were not understood, or that nobody had asked for"
+    );
     describe_gauge!(
         names::DESTINATION_FAILING,
         "1 while the last attempt to store at the destination failed"
@@ -109,6 +138,10 @@ fn describe() {
     describe_histogram!(
         names::SEG_TO_STORED,
         "SEG durable to stored by the destination"
+    );
+    describe_histogram!(
+        names::SEG_TO_COMMITTED,
+        "SEG durable to committed by the destination"
     );
     describe_gauge!(
         names::RECEIVING,

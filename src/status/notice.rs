@@ -36,6 +36,10 @@ pub enum Notice {
         class: String,
         why: String,
     },
+    /// A destination that is to answer for what it stores takes no requests for it.
+    CommitmentNotTaken { destination: String, why: String },
+    /// A destination was asked time and again to answer for objects, and does not.
+    NotCommitted { destination: String, objects: u64 },
     /// A certificate of ours is not valid, or will soon not be.
     Certificate {
         used_for: CertificateUse,
@@ -112,6 +116,20 @@ impl Notice {
                     ("destination", text(destination)),
                     ("class", text(class)),
                     ("why", text(why)),
+                ],
+            ),
+            Self::CommitmentNotTaken { destination, why } => (
+                "notice-commitment-not-taken",
+                vec![("destination", text(destination)), ("why", text(why))],
+            ),
+            Self::NotCommitted {
+                destination,
+                objects,
+            } => (
+                "notice-not-committed",
+                vec![
+                    ("destination", text(destination)),
+                    ("n", FluentValue::from(*objects)),
                 ],
             ),
             Self::Certificate {
@@ -231,6 +249,14 @@ mod tests {
                 class: "Segmentation Storage".to_owned(),
                 why: why(),
             },
+            Notice::CommitmentNotTaken {
+                destination: "pacs".to_owned(),
+                why: why(),
+            },
+            Notice::NotCommitted {
+                destination: "pacs".to_owned(),
+                objects: 2,
+            },
             of_certificate(CertificateUse::Page, Validity::Over),
             of_certificate(CertificateUse::Listener, Validity::ToCome),
             of_certificate(
@@ -262,13 +288,15 @@ mod tests {
             Notice::Certificate { .. } => 8,
             Notice::SendsInPieces { .. } => 9,
             Notice::Contradicts { .. } => 10,
+            Notice::CommitmentNotTaken { .. } => 11,
+            Notice::NotCommitted { .. } => 12,
         }
     }
 
     #[test]
     fn every_notice_is_said_in_every_language_with_all_that_it_knows() {
         let kinds: BTreeSet<_> = every().iter().map(kind).collect();
-        assert_eq!(kinds, (0..=10).collect());
+        assert_eq!(kinds, (0..=12).collect());
         for language in Language::all() {
             let mut said = BTreeSet::new();
             for notice in every() {

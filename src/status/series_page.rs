@@ -25,7 +25,7 @@ use super::{
 use crate::{
     dicom::{Trouble, Uid, sop_class},
     encode::{ObjectKind, Window},
-    spool::journal::{DeliveryRecord, DeliveryState, SeriesRecord, SeriesState},
+    spool::journal::{CommitmentState, DeliveryRecord, DeliveryState, SeriesRecord, SeriesState},
 };
 
 /// One thing that happened, and when.
@@ -81,7 +81,20 @@ impl SeriesPage<'_> {
     }
 
     fn delivery_words(&self, delivery: &DeliveryRecord) -> String {
-        self.frame.say(&format!("delivery-{}", delivery.state))
+        let delivered = self.frame.say(&format!("delivery-{}", delivery.state));
+        match &delivery.commitment {
+            Some(commitment) if delivery.state == DeliveryState::Delivered => {
+                let key = format!("commitment-{}", commitment.state);
+                format!("{delivered}, {}", self.frame.say(&key))
+            }
+            _ => delivered,
+        }
+    }
+
+    /// The last answer: about storing, else about keeping.
+    fn last_error(delivery: &DeliveryRecord) -> Option<&Trouble> {
+        let about_keeping = || delivery.commitment.as_ref()?.trouble.as_ref();
+        delivery.last_error.as_ref().or_else(about_keeping)
     }
 
     fn object_words(&self, delivery: &DeliveryRecord) -> String {
@@ -247,6 +260,15 @@ fn timeline(record: &SeriesRecord, result: Option<&Outcome>, language: &Language
             )),
             (_, Some(time)) => moments.push(at(time, "done", tell("moment-delivered"))),
             _ => {}
+        }
+        if let Some(commitment) = &delivery.commitment {
+            let (class, key) = match commitment.state {
+                CommitmentState::Due => ("bad", "moment-commitment-due"),
+                CommitmentState::Asked => ("now", "moment-commitment-asked"),
+                CommitmentState::Committed => ("done", "moment-committed"),
+                CommitmentState::Refused => ("bad", "moment-commitment-refused"),
+            };
+            moments.push(at(&commitment.since, class, tell(key)));
         }
     }
     if let (Some(time), SeriesState::Ignored | SeriesState::Refused | SeriesState::Failed) =

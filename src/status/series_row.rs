@@ -3,11 +3,15 @@
 use fluent_bundle::FluentValue;
 
 use super::{
-    clock, language::Language, series_findings::gate_words, snapshot::SeriesView, trouble::Told,
+    clock,
+    language::Language,
+    series_findings::gate_words,
+    snapshot::{CommitmentView, SeriesView},
+    trouble::Told,
 };
 use crate::{
     dicom::{Remedy, Trouble},
-    spool::journal::{DeliveryState, SeriesState},
+    spool::journal::{CommitmentState, DeliveryState, SeriesState},
 };
 
 /// One of the three things that happen to a series: it is received, segmented, sent.
@@ -64,7 +68,8 @@ impl<'a> Row<'a> {
             SeriesState::Receiving | SeriesState::Queued | SeriesState::Segmenting => "busy",
             SeriesState::Delivering if self.reason.is_empty() => "busy",
             SeriesState::Delivering => "warn",
-            SeriesState::Delivered => "ok",
+            SeriesState::Delivered if self.reason.is_empty() => "ok",
+            SeriesState::Delivered => "warn",
             SeriesState::Ignored => "off",
             SeriesState::Refused => "warn",
             SeriesState::Failed => "bad",
@@ -181,6 +186,9 @@ fn sending(series: &SeriesView, language: &Language) -> Step {
     let (class, key) = match series.state {
         SeriesState::Delivering => ("now", "step-sending"),
         SeriesState::Delivered if all == 0 => ("done", "step-kept"),
+        // A destination did not keep what it had stored, and gets it again.
+        SeriesState::Delivered if delivered < all => ("now", "step-sending"),
+        SeriesState::Delivered if is_committed(series) => ("done", "step-committed"),
         SeriesState::Delivered => ("done", "step-sent"),
         SeriesState::Failed => ("bad", "step-sending"),
         _ => ("todo", "step-not-sent"),
@@ -208,6 +216,9 @@ fn reason(series: &SeriesView, language: &Language) -> Told {
     if let Some(error) = undelivered(series) {
         return Told::new(error, language);
     }
+    if let (SeriesState::Delivered, Some((error, _))) = (series.state, uncommitted(series)) {
+        return Told::new(error, language);
+    }
     let refused_by = series.refused_by.iter();
     let of_gates: Option<Vec<String>> = refused_by
         .map(|gate| gate_words(language, &gate.code, "refuse", gate.measured))
@@ -226,8 +237,37 @@ fn undelivered(series: &SeriesView) -> Option<&Trouble> {
     waiting.find_map(|delivery| delivery.last_error.as_ref())
 }
 
+/// Whether every destination that was asked answers for keeping what it has.
+fn is_committed(series: &SeriesView) -> bool {
+    let mut asked = series
+        .destinations
+        .iter()
+        .filter_map(|it| it.commitment.as_ref());
+    let Some(first) = asked.next() else {
+        return false;
+    };
+    let committed = |it: &CommitmentView| it.state == CommitmentState::Committed;
+    committed(first) && asked.all(committed)
+}
+
+/// Why a destination does not answer for what it has, and who has to act; the worst first.
+fn uncommitted(series: &SeriesView) -> Option<(&Trouble, Remedy)> {
+    let commitments = series
+        .destinations
+        .iter()
+        .filter_map(|it| it.commitment.as_ref());
+    let troubles = commitments.filter_map(|it| Some((it.last_error.as_ref()?, it.remedy?)));
+    troubles.max_by_key(|(_, remedy)| *remedy == Remedy::Service)
+}
+
 fn advice(series: &SeriesView, language: &Language) -> String {
     let key = match (series.state, series.remedy) {
+        (SeriesState::Delivered, _) if undelivered(series).is_some() => "todo-undelivered",
+        (SeriesState::Delivered, _) => match uncommitted(series) {
+            Some((_, Remedy::Service)) => "todo-commitment",
+            Some(_) => "todo-commitment-wait",
+            None => return String::new(),
+        },
         (SeriesState::Delivering, _) if undelivered(series).is_some() => "todo-undelivered",
         (SeriesState::Failed, _) if !series.destinations.is_empty() => "todo-send-again",
         (SeriesState::Refused, _) => "todo-refused",

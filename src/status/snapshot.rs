@@ -17,8 +17,8 @@ use crate::{
     dicom::{Remedy, Trouble, Uid},
     encode::ObjectKind,
     spool::journal::{
-        DeliveryState, GateOutcome, GateSummary, InstanceRecord, InstanceState, Journal,
-        JournalError, SeriesRecord, SeriesState, Summary,
+        CommitmentRecord, CommitmentState, DeliveryState, GateOutcome, GateSummary, InstanceRecord,
+        InstanceState, Journal, JournalError, SeriesRecord, SeriesState, Summary,
     },
 };
 
@@ -102,6 +102,32 @@ pub struct DeliveryView {
     pub state: DeliveryState,
     pub attempts: u32,
     pub last_error: Option<Trouble>,
+    /// `None`: it is not asked to answer for keeping the object, or was not yet.
+    pub commitment: Option<CommitmentView>,
+}
+
+/// Whether a destination answers for keeping an object.
+#[derive(Debug, Serialize)]
+pub struct CommitmentView {
+    pub state: CommitmentState,
+    pub since: Timestamp,
+    /// Requests in a row that came to nothing, and what the last of them came to.
+    pub tries: u32,
+    pub last_error: Option<Trouble>,
+    /// Who has to act.
+    pub remedy: Option<Remedy>,
+}
+
+impl From<CommitmentRecord> for CommitmentView {
+    fn from(record: CommitmentRecord) -> Self {
+        Self {
+            state: record.state,
+            since: record.since,
+            tries: record.tries,
+            remedy: record.remedy(),
+            last_error: record.trouble,
+        }
+    }
 }
 
 /// A gate that refused an answer.
@@ -162,6 +188,7 @@ impl SeriesView {
                     state: delivery.state,
                     attempts: delivery.attempts,
                     last_error: delivery.last_error,
+                    commitment: delivery.commitment.map(CommitmentView::from),
                 })
                 .collect(),
         }
@@ -277,7 +304,8 @@ pub(super) fn quarantine_view(record: InstanceRecord) -> Option<QuarantineView> 
 fn notices(facts: &Facts) -> Vec<Notice> {
     let now = Timestamp::now();
     let destinations = facts.destinations.values();
-    let declines = destinations.flat_map(|destination| &destination.declines);
+    let declines = destinations.clone().flat_map(|it| &it.declines);
+    let commitments = destinations.filter_map(|it| it.commitment.as_ref());
     let certificates = facts.certificates.iter();
     let chunking = facts.chunking_callers.iter();
     let contradicted = facts.contradicted.iter();
@@ -285,6 +313,7 @@ fn notices(facts: &Facts) -> Vec<Notice> {
         .notices
         .iter()
         .chain(declines)
+        .chain(commitments)
         .cloned()
         .chain(certificates.filter_map(|certificate| certificate.notice(now)))
         .chain(facts.audit_not_sent.clone())

@@ -4,6 +4,7 @@
 mod doors;
 mod neighbours;
 mod receiving;
+mod reporting;
 
 use std::{
     io::{self, Read, Write},

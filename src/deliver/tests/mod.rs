@@ -2,6 +2,7 @@
 //! through `dicom-ul`, not through our own reading and writing of PDUs.
 
 mod agreeing;
+mod committing;
 mod failing;
 mod stopping;
 

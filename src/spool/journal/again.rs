@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{
     DeliveryState, Durable, Journal, JournalError, SeriesRecord, SeriesState,
     columns::Micros,
+    commitments,
     series::{load, step},
 };
 use crate::dicom::Uid;
@@ -36,6 +37,7 @@ impl Journal {
                 )?
                 .execute((series, DeliveryState::Waiting, Micros(now), state))?;
             }
+            commitments::forget(tx, series)?;
             if record.state != SeriesState::Delivering {
                 step(tx, series, SeriesState::Delivering, None, now)?;
             }

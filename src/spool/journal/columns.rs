@@ -14,7 +14,7 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef},
 };
 
-use super::{DeliveryState, SeriesState};
+use super::{CommitmentState, DeliveryState, SeriesState};
 use crate::dicom::{AeTitle, Remedy, Trouble, TroubleKind, Uid};
 
 /// A column of our own making that holds what we never write: the file is damaged.
@@ -49,6 +49,10 @@ text_column!(SeriesState, |state| state.as_str(), |text| Self::ALL
     .find(|state| state.as_str() == text)
     .ok_or(FromSqlError::InvalidType));
 text_column!(DeliveryState, |state| state.as_str(), |text| Self::ALL
+    .into_iter()
+    .find(|state| state.as_str() == text)
+    .ok_or(FromSqlError::InvalidType));
+text_column!(CommitmentState, |state| state.as_str(), |text| Self::ALL
     .into_iter()
     .find(|state| state.as_str() == text)
     .ok_or(FromSqlError::InvalidType));

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::{
     ChangeError, DeliveryState, Durable, Journal, JournalError, SeriesRecord, SeriesState,
     columns::{Json, Micros, PathBytes, maybe_time_of, path_of, time_of, trouble_of},
+    commitments::{CommitmentRecord, commitment_of},
     series::{load, step},
 };
 use crate::dicom::{Remedy, Trouble, TroubleKind, Uid};
@@ -40,11 +41,17 @@ pub struct DeliveryRecord {
     pub next_attempt_at: Timestamp,
     pub last_error: Option<Trouble>,
     pub delivered_at: Option<Timestamp>,
+    /// Whether the destination answers for keeping it; `None`: it was not asked.
+    pub commitment: Option<CommitmentRecord>,
 }
 
 pub(super) const DELIVERY: &str =
-    "SELECT objects.series, objects.revision, objects.sop_class, objects.path,
-     deliveries.* FROM deliveries JOIN objects USING (object)";
+    "SELECT objects.series, objects.revision, objects.sop_class, objects.path, deliveries.*,
+         commitments.state AS commitment, commitments.since AS commitment_since,
+         commitments.tries AS commitment_tries, commitments.next_at AS commitment_next_at,
+         commitments.error AS commitment_error, commitments.error_kind AS commitment_error_kind
+     FROM deliveries JOIN objects USING (object)
+         LEFT JOIN commitments USING (object, destination)";
 
 /// No back-off reaches this far: a delivery that is due even later was scheduled by a clock that
 /// has since gone back.
@@ -332,5 +339,6 @@ fn delivery_of(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
         next_attempt_at: time_of(row, "next_attempt_at")?,
         last_error: trouble_of(row, "last_error", "error_kind")?,
         delivered_at: maybe_time_of(row, "delivered_at")?,
+        commitment: commitment_of(row)?,
     })
 }

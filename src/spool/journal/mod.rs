@@ -10,6 +10,7 @@
 mod again;
 mod callers;
 mod columns;
+mod commitments;
 mod deliveries;
 mod instances;
 mod recovery;
@@ -31,12 +32,13 @@ use std::{
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use commitments::{Change, CommitmentRecord, Recorded, ToCommit};
 pub use deliveries::{Addressed, DeliveryRecord, ResultObject};
 pub use instances::{InstanceRecord, InstanceState};
 pub use recovery::Recovery;
 pub use runs::{LastRun, boot};
 pub use series::{NewSeries, SeriesRecord};
-pub use state::{DeliveryState, SeriesState};
+pub use state::{CommitmentState, DeliveryState, SeriesState};
 pub use summary::{GateOutcome, GateSummary, Summary};
 
 use crate::dicom::{Remedy, Uid};

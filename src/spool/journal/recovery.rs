@@ -104,7 +104,7 @@ fn rebuild(
 ) -> Result<(Connection, Recovery), JournalError> {
     remove_database(fresh);
     let (mut connection, _) = open_as_it_is(fresh).map_err(NotOpened::into_error)?;
-    let [series, _, _, instances] =
+    let [series, _, _, instances, _, _] =
         take_over(path, &mut connection).map_err(JournalError::failed_to("be rebuilt"))?;
     // Closing moves everything from the log into the file.
     connection

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use rusqlite::OptionalExtension;
 
 use super::{
-    DeliveryState, Durable, Journal, JournalError,
-    columns::{Micros, maybe_time_of, time_of},
+    CommitmentState, DeliveryState, Durable, Journal, JournalError,
+    columns::{Json, Micros, maybe_time_of, time_of},
 };
 use crate::{
     dicom::Uid,
@@ -14,23 +14,37 @@ use crate::{
 
 impl Journal {
     /// Every series that still has files, for [`crate::spool::retention::removable`] to judge.
-    pub fn retention_candidates(&self) -> Result<Vec<Candidate>, JournalError> {
+    /// `committing` are the destinations whose commitment is waited for.
+    pub fn retention_candidates(
+        &self,
+        committing: &[String],
+    ) -> Result<Vec<Candidate>, JournalError> {
         self.read("list what is kept", |db| {
             db.prepare_cached(
                 "SELECT series, state, finished_at,
                      (SELECT coalesce(sum(bytes), 0) FROM instances
                           WHERE instances.series = series.series) AS bytes,
                      EXISTS (SELECT 1 FROM objects JOIN deliveries USING (object)
-                          WHERE objects.series = series.series
-                              AND deliveries.state NOT IN (?1, ?2, ?3)) AS unsent
+                          LEFT JOIN commitments USING (object, destination)
+                          WHERE objects.series = series.series AND CASE
+                              WHEN destination IN (SELECT value FROM json_each(?4)) THEN
+                                  deliveries.state NOT IN (?2, ?3)
+                                  AND (deliveries.state <> ?1
+                                      OR coalesce(commitments.state, '') <> ?5)
+                              -- Sent once more for a commitment that nobody waits for any more.
+                              WHEN commitments.state = ?6 AND delivered_at IS NOT NULL THEN 0
+                              ELSE deliveries.state NOT IN (?1, ?2, ?3) END) AS unsent
                  FROM series WHERE purged_at IS NULL",
             )?
             .query_map(
-                [
+                (
                     DeliveryState::Delivered,
                     DeliveryState::Declined,
                     DeliveryState::Superseded,
-                ],
+                    Json(committing.into()),
+                    CommitmentState::Committed,
+                    CommitmentState::Refused,
+                ),
                 |row| {
                     Ok(Candidate {
                         series: row.get("series")?,

@@ -5,7 +5,7 @@ use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter, types::Value};
 
 use super::{
-    DeliveryState,
+    CommitmentState, DeliveryState,
     deliveries::object_of,
     instances::instance_of,
     recovery::{FILES, remove_database, with_suffix},
@@ -13,18 +13,23 @@ use super::{
 };
 
 /// In the order in which rows refer to each other, with the column by which each is stored.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 6] = [
     ("series", "id"),
     ("objects", "object"),
     ("deliveries", "object"),
     ("instances", "id"),
+    ("commitments", "object"),
+    ("commitment_requests", "transaction_uid"),
 ];
 
 /// Copies what can be read of the old file into the new one; returns how many rows of each table.
 ///
 /// Best effort: each table is read from both ends until the damage stops it, and a row that the new
 /// schema does not take, or that we could not read back, is left out.
-pub(super) fn take_over(old: &Path, new: &mut Connection) -> rusqlite::Result<[usize; 4]> {
+pub(super) fn take_over(
+    old: &Path,
+    new: &mut Connection,
+) -> rusqlite::Result<[usize; TABLES.len()]> {
     let copy = with_suffix(old, ".copy");
     let old = copy_to_read(old, &copy)
         .ok()
@@ -39,7 +44,7 @@ pub(super) fn take_over(old: &Path, new: &mut Connection) -> rusqlite::Result<[u
         }
     }
     remove_unreadable(&tx)?;
-    let mut rows = [0; 4];
+    let mut rows = [0; TABLES.len()];
     for (rows, (table, _)) in rows.iter_mut().zip(TABLES) {
         let count = format!("SELECT count(*) FROM {table}");
         *rows = tx.query_row(&count, [], |row| row.get::<_, i64>(0))? as usize;
@@ -133,6 +138,15 @@ fn remove_unreadable(tx: &Connection) -> rusqlite::Result<()> {
             "DELETE FROM deliveries WHERE object NOT IN (SELECT object FROM objects)
                  OR state NOT IN ({})",
             states.join(", "),
+        ),
+        [],
+    )?;
+    // A commitment that is lost is asked for again.
+    let states = CommitmentState::ALL.map(|state| format!("'{}'", state.as_str()));
+    tx.execute(
+        &format!(
+            "DELETE FROM commitments WHERE state NOT IN ({})",
+            states.join(", ")
         ),
         [],
     )?;

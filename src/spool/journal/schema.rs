@@ -7,7 +7,7 @@ const APPLICATION_ID: i32 = 0x4865_7072;
 
 /// Each brings the schema from the version that is its index to the next. Never edited once
 /// released; appended to.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     // Series keep the order in which they first arrived by `id`, whatever the clock did.
     "CREATE TABLE series (
          id INTEGER PRIMARY KEY,
@@ -167,6 +167,32 @@ const MIGRATIONS: [&str; 5] = [
          WHERE id = NEW.id;
      END;
      UPDATE series SET findings = findings;",
+    // Who answers for keeping what. Requests stay for good, since a report may come at any time;
+    // `void`: the object was sent once more since, so that a report on that request says nothing.
+    "CREATE TABLE commitments (
+         object TEXT NOT NULL,
+         destination TEXT NOT NULL,
+         state TEXT NOT NULL,
+         transaction_uid TEXT,
+         since INTEGER NOT NULL,
+         next_at INTEGER NOT NULL,
+         tries INTEGER NOT NULL,
+         error TEXT,
+         error_kind TEXT,
+         PRIMARY KEY (object, destination)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX commitments_open ON commitments (destination, tries) WHERE state <> 'committed';
+
+     CREATE TABLE commitment_requests (
+         transaction_uid TEXT NOT NULL,
+         object TEXT NOT NULL,
+         destination TEXT NOT NULL,
+         void INTEGER NOT NULL DEFAULT 0,
+         PRIMARY KEY (transaction_uid, object, destination)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX commitment_requests_by_object ON commitment_requests (object, destination);
+
+     CREATE INDEX series_kept ON series (series) WHERE purged_at IS NULL;",
 ];
 
 /// What a file turned out to be.

@@ -141,6 +141,42 @@ impl fmt::Display for DeliveryState {
     }
 }
 
+/// How the commitment of one destination to one object stands (PS3.4 Annex J). A destination that
+/// was never asked has none.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommitmentState {
+    /// It could not be asked; it is tried again.
+    Due,
+    /// It was asked, and has not reported.
+    Asked,
+    /// It answers for keeping the object.
+    Committed,
+    /// It reported that it does not keep the object; it gets it again where that can help, and is
+    /// asked again.
+    Refused,
+}
+
+impl CommitmentState {
+    pub const ALL: [Self; 4] = [Self::Due, Self::Asked, Self::Committed, Self::Refused];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Asked => "asked",
+            Self::Committed => "committed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl fmt::Display for CommitmentState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +217,9 @@ mod tests {
             assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
         for state in DeliveryState::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+        for state in CommitmentState::ALL {
             assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
     }

@@ -92,7 +92,7 @@ fn a_sweep_removes_all_files_of_what_is_over_and_nothing_that_waits() {
         let running = Duration::from_hours(u64::from(hours - hours_since_start));
         hours_since_start = hours;
         let then = now + SignedDuration::from_hours(i64::from(hours));
-        sweep(&spool, &journal, &POLICY, running, then).unwrap()
+        sweep(&spool, &journal, &POLICY, &[], running, then).unwrap()
     };
     assert_eq!(after(0), []);
     let swept = after(25);
@@ -125,7 +125,7 @@ fn a_clock_that_jumps_a_year_ahead_removes_nothing() {
     let (journal, _) = Journal::open(&dir.path().join("journal.db")).unwrap();
     let now = Timestamp::now();
     segmented(&spool, &journal, "1.2.3", &[], now);
-    let sweep = |now| sweep(&spool, &journal, &POLICY, Duration::from_hours(1), now).unwrap();
+    let sweep = |now| sweep(&spool, &journal, &POLICY, &[], Duration::from_hours(1), now).unwrap();
     assert_eq!(sweep(now), []);
     assert_eq!(sweep(now + SignedDuration::from_hours(365 * 24)), []);
     assert_eq!(spool.instances().count(), 1);
@@ -141,12 +141,12 @@ fn a_sweep_that_loses_power_is_done_by_the_next_and_never_touches_what_waits() {
         let now = Timestamp::now();
         segmented(&spool, &journal, "1.2.3", &[], now);
         let waits = segmented(&spool, &journal, "1.2.4", &["pacs".to_owned()], now);
-        sweep(&spool, &journal, &POLICY, Duration::ZERO, now).unwrap();
+        sweep(&spool, &journal, &POLICY, &[], Duration::ZERO, now).unwrap();
 
         let day = Duration::from_hours(25);
         let then = now + day;
         disk.cut_after(operations);
-        let first = sweep(&spool, &journal, &POLICY, day, then);
+        let first = sweep(&spool, &journal, &POLICY, &[], day, then);
         for image in disk.images() {
             let disk = PowerCut::holding(&image.into_iter().collect());
             let spool = Spool::open(Path::new("/state"), &disk).unwrap();
@@ -159,7 +159,7 @@ fn a_sweep_that_loses_power_is_done_by_the_next_and_never_touches_what_waits() {
             return;
         }
         disk.restart_the_process();
-        let second = sweep(&spool, &journal, &POLICY, Duration::ZERO, then).unwrap();
+        let second = sweep(&spool, &journal, &POLICY, &[], Duration::ZERO, then).unwrap();
         // Unless the first got as far as the journal.
         assert!(second.len() <= 1);
         let left: Vec<Uid> = spool.instances().map(|(uid, _)| uid).collect();

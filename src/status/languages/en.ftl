@@ -63,6 +63,7 @@ step-segmented = Segmented { $n }/{ $of }
 step-not-sent = Not sent yet
 step-sending = Sent { $n }/{ $of }
 step-sent = Sent { $n }/{ $of }
+step-committed = Sent { $n }/{ $of }, committed
 step-kept = Kept here
 row-result = Liver { $liver } ml, { $lesions ->
         [0] no lesion found
@@ -75,6 +76,8 @@ todo-resend = Send the series again from the scanner.
 todo-service = Call the biomedical engineer. The series is kept and can be segmented again.
 todo-send-again = Ask the PACS team about the answer above, then open the series and send its result again.
 todo-undelivered = Nothing to do here: it is sent by itself once the destination answers.
+todo-commitment = Call the PACS team: the archive has the result and does not answer for keeping it. Slices and result stay here until it does.
+todo-commitment-wait = Nothing to do here: it is asked again by itself, and slices and result stay here until then.
 todo-wait = It is tried again by itself.
 set-apart = Kept, but not readable
 set-apart-explained = These objects were received and are kept, but could not be read. Ask the scanner's service if they keep coming.
@@ -112,6 +115,8 @@ trouble-timed-out = It did not answer in time
 trouble-connection-broken = The connection broke
 trouble-protocol-violated = It violated the protocol
 trouble-not-sendable = The file that is to be sent cannot be read
+trouble-not-committed = The archive says that it does not keep what it stored
+trouble-commitment-not-reported = The archive has not answered the request to commit
 
 ### What a person should know
 
@@ -126,6 +131,11 @@ notice-model-replaced = The model { $model } cannot be used ({ $why }); another 
 notice-engine-replaced = The engine { $engine } cannot be used ({ $why }); tract runs in its place.
 notice-audit-not-sent = The audit trail does not reach { $server }: { $why }. It is kept here.
 notice-declined = { $destination } takes no { $class }: { $why }
+notice-commitment-not-taken = { $destination } takes no requests to commit: { $why }. Its series are kept here until it does. Have the PACS team allow Storage Commitment for this box, or set storage-commitment to false for this destination.
+notice-not-committed = { $destination } does not answer for { $n ->
+        [one] 1 object
+       *[other] { $n } objects
+    } that it stored, though it was asked again and again; they are kept here. Ask the PACS team whether the archive keeps them, and whether it knows the AE title, host and port of this box to report to.
 notice-certificate-expired = The certificate { $use } expired on { $day }: replace it and restart
 notice-certificate-to-come = The certificate { $use } is not valid before { $day }: check the clock, or replace it
 notice-certificate-ending = The certificate { $use } expires on { $day }, in { $days ->
@@ -154,6 +164,10 @@ moment-latest = Latest slice: { $n } instances so far
 moment-complete = Complete; queued for the engine
 moment-result = Result made
 moment-delivered = { $object } stored by { $destination }
+moment-commitment-due = { $object }: { $destination } could not be asked to commit
+moment-commitment-asked = { $object }: { $destination } was asked to commit
+moment-committed = { $object } committed by { $destination }
+moment-commitment-refused = { $object }: { $destination } does not commit
 moment-next-attempt = { $object }: next attempt to reach { $destination }
 object-seg = Segmentation
 object-report = Report
@@ -204,6 +218,10 @@ delivery-delivered = Stored
 delivery-failed = Given up
 delivery-superseded = Replaced by a newer result
 delivery-declined = Not taken there
+commitment-due = not asked to commit yet
+commitment-asked = asked to commit
+commitment-committed = committed
+commitment-refused = not committed
 kept-here = There is no destination: the result is kept here.
 about = About
 about-uid = Series Instance UID

@@ -60,6 +60,7 @@ step-segmented = 已分割 { $n }/{ $of }
 step-not-sent = 尚未发送
 step-sending = 已发送 { $n }/{ $of }
 step-sent = 已发送 { $n }/{ $of }
+step-committed = 已发送 { $n }/{ $of }，已承诺保存
 step-kept = 保存在本机
 row-result = 肝脏 { $liver } ml，{ $lesions ->
         [0] 未发现病灶
@@ -71,6 +72,8 @@ todo-resend = 请从扫描仪重新发送该序列。
 todo-service = 请联系设备工程师。序列已保存，可以重新分割。
 todo-send-again = 请就上述应答询问 PACS 管理员，然后打开该序列并重新发送结果。
 todo-undelivered = 无需操作：目的地恢复应答后会自动发送。
+todo-commitment = 请联系 PACS 管理员：归档系统已有结果，但没有承诺保存。在其承诺之前，切片和结果保留在本机。
+todo-commitment-wait = 无需操作：将自动再次请求，在此之前切片和结果保留在本机。
 todo-wait = 将自动重试。
 set-apart = 已保存但无法读取
 set-apart-explained = 这些对象已接收并保存，但无法读取。如果持续出现，请联系扫描仪售后。
@@ -108,6 +111,8 @@ trouble-timed-out = 对方未及时应答
 trouble-connection-broken = 连接中断
 trouble-protocol-violated = 对方违反协议
 trouble-not-sendable = 无法读取待发送的文件
+trouble-not-committed = 归档系统表示没有保存已接收的对象
+trouble-commitment-not-reported = 归档系统没有答复存储承诺请求
 
 ### 应当知晓的情况
 
@@ -121,6 +126,10 @@ notice-model-replaced = 模型 { $model } 无法使用（{ $why }）；现由另
 notice-engine-replaced = 引擎 { $engine } 无法使用（{ $why }）；现由 tract 代替运行。
 notice-audit-not-sent = 审计记录无法送达 { $server }：{ $why }。记录保留在本机。
 notice-declined = { $destination } 不接收 { $class }：{ $why }
+notice-commitment-not-taken = { $destination } 不接受存储承诺请求：{ $why }。在其接受之前，相关序列保留在本机。请 PACS 管理员为本机启用存储承诺（Storage Commitment），或将该目的地的 storage-commitment 设为 false。
+notice-not-committed = { $destination } 对已存储的 { $n ->
+       *[other] { $n } 个对象
+    }始终没有承诺保存，尽管已多次请求；这些对象保留在本机。请询问 PACS 管理员归档系统是否保存了它们，以及是否知道用于答复的本机 AE 标题、主机和端口。
 notice-certificate-expired = { $use }的证书已于 { $day } 过期：请更换并重新启动
 notice-certificate-to-come = { $use }的证书在 { $day } 之前无效：请检查时钟，或更换证书
 notice-certificate-ending = { $use }的证书将于 { $day } 过期，还剩 { $days ->
@@ -147,6 +156,10 @@ moment-latest = 最近一层：目前 { $n } 个对象
 moment-complete = 接收完整；等待引擎
 moment-result = 结果已生成
 moment-delivered = { $object }已由 { $destination } 存储
+moment-commitment-due = { $object }：无法向 { $destination } 请求存储承诺
+moment-commitment-asked = { $object }：已向 { $destination } 请求存储承诺
+moment-committed = { $object }已由 { $destination } 承诺保存
+moment-commitment-refused = { $object }：{ $destination } 没有承诺保存
 moment-next-attempt = { $object }：下一次尝试连接 { $destination }
 object-seg = 分割结果
 object-report = 报告
@@ -194,6 +207,10 @@ delivery-delivered = 已存储
 delivery-failed = 已放弃
 delivery-superseded = 已被新结果取代
 delivery-declined = 该目的地不接收
+commitment-due = 尚未请求存储承诺
+commitment-asked = 已请求存储承诺
+commitment-committed = 已承诺保存
+commitment-refused = 未承诺保存
 kept-here = 没有配置目的地：结果保存在本机。
 about = 详情
 about-uid = 序列实例 UID

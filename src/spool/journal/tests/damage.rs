@@ -4,7 +4,10 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    commitments::{asking, report, reported},
+    *,
+};
 
 /// The journal's file and its write-ahead log.
 type Files = [Vec<u8>; 2];
@@ -24,6 +27,10 @@ fn found(files: &Files) -> (tempfile::TempDir, Journal, Recovery) {
     (dir, journal, recovery)
 }
 
+fn load(journal: &Journal, series: &Uid) -> Result<SeriesRecord, JournalError> {
+    Ok(journal.series(series)?.unwrap())
+}
+
 /// The life of one series, a durable step at a time.
 fn step(journal: &Journal, number: usize) -> Option<SeriesRecord> {
     let series = uid("1.2.3");
@@ -37,7 +44,16 @@ fn step(journal: &Journal, number: usize) -> Option<SeriesRecord> {
         4 => journal.delivery_attempted(&object, "a", Ok(()), None, at(3)),
         5 => journal.delivery_attempted(&object, "b", Err(&trouble("down")), Some(at(9)), at(4)),
         6 => journal.delivery_attempted(&object, "b", Ok(()), None, at(9)),
-        7 => journal.reopen(&series, at(10)),
+        7 => {
+            asking(journal, "2.25.7", "a", &[1], 9);
+            load(journal, &series)
+        }
+        8 => {
+            let all = report("2.25.7", &[1], &[]);
+            reported(journal, "a", &all, 9).unwrap();
+            load(journal, &series)
+        }
+        9 => journal.reopen(&series, at(10)),
         _ => return None,
     };
     Some(outcome.unwrap())
@@ -84,7 +100,7 @@ fn a_power_cut_during_a_step_leaves_the_state_before_or_after_it() {
         );
         before = Some(after);
     }
-    assert_eq!(images, 8 * 9 * 2);
+    assert_eq!(images, 10 * 9 * 2);
 }
 
 #[test]
@@ -130,7 +146,7 @@ fn large() -> Vec<u8> {
         .map(|number| instance(&format!("1.2.3.{number}"), Some("1.2.3")))
         .collect();
     journal.record_instances(&instances).unwrap();
-    for number in 0..8 {
+    for number in 0..10 {
         step(&journal, number);
     }
     drop(journal);
@@ -187,6 +203,8 @@ fn a_delivered_series_is_taken_over_from_a_damaged_journal_so_that_it_is_not_sen
     assert_eq!(record.revision, 2);
     let states: Vec<_> = record.destinations.iter().map(|d| d.state).collect();
     assert_eq!(states, [DeliveryState::Delivered; 2]);
+    let commitment = record.destinations[0].commitment.as_ref().unwrap();
+    assert_eq!(commitment.state, CommitmentState::Committed);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the journal's tests have in common.
 
 mod again;
+mod commitments;
 mod damage;
 mod deliveries;
 mod instances;

@@ -1,0 +1,474 @@
+//! What destinations answered for keeping: asked, committed, refused.
+//!
+//! A delivery that its destination stored is *due* to be asked about by having no row here, so that
+//! nothing has to be written for it to be asked, and whoever switches the asking on or off finds all
+//! that is kept treated alike. A request is recorded before it is made, and a transaction stays known
+//! for good: an archive may report after hours, after a restart, after it was asked again, or twice.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, Row, named_params};
+
+use super::{
+    CommitmentState, DeliveryState, Durable, Journal, JournalError,
+    columns::{Json, Micros, maybe_time_of, path_of, time_of, trouble_of},
+};
+use crate::dicom::{
+    DimseStatus, Remedy, Trouble, TroubleKind, Uid,
+    commitment::{Referenced, Report, is_cured_by_sending},
+};
+
+/// How the commitment of one destination to one object stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CommitmentRecord {
+    pub state: CommitmentState,
+    pub since: Timestamp,
+    /// Requests that came to nothing, in a row: not placed, not answered, refused.
+    pub tries: u32,
+    /// What the last of them came to; `None` once it is committed.
+    pub trouble: Option<Trouble>,
+    /// When it is asked about again, while it is not committed.
+    pub next_at: Timestamp,
+}
+
+impl CommitmentRecord {
+    /// Who has to act before it is committed; `None`: nobody, as far as anybody knows.
+    #[must_use]
+    pub fn remedy(&self) -> Option<Remedy> {
+        if self.state == CommitmentState::Committed {
+            return None;
+        }
+        let kind = self.trouble.as_ref()?.kind;
+        Some(match kind {
+            Some(TroubleKind::ClassNotTaken) => Remedy::Service,
+            Some(
+                TroubleKind::NotCommitted
+                | TroubleKind::CommitmentNotReported
+                | TroubleKind::ErrorStatus,
+            ) if self.tries >= PATIENT_TRIES => Remedy::Service,
+            _ => Remedy::Wait,
+        })
+    }
+}
+
+/// After so many, somebody has to look at the archive.
+const PATIENT_TRIES: u32 = 3;
+
+/// An object that a destination stored and is to be asked about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ToCommit {
+    pub series: Uid,
+    pub object: Referenced,
+    pub tries: u32,
+}
+
+/// Receipt for a report that is on stable storage. Only [`Journal::commitment_reported`] makes one.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What the report changed.
+    pub changes: Vec<Change>,
+}
+
+/// What a report made of one object.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    pub series: Uid,
+    pub object: Referenced,
+    pub path: PathBuf,
+    pub destination: String,
+    /// `Err`: why it is not committed.
+    pub outcome: Result<(), DimseStatus>,
+}
+
+/// No wait reaches this far: what is due even later was scheduled by a clock that has since gone back.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(8 * 24);
+
+/// Objects asked about at a time; the rest follows.
+const AT_A_TIME: u32 = 200;
+
+/// What a destination stored of a series that is still kept, and has not committed to. From the
+/// series that are kept, which are few, to their deliveries.
+const UNCOMMITTED: &str = "FROM series CROSS JOIN objects USING (series)
+     CROSS JOIN deliveries USING (object) LEFT JOIN commitments USING (object, destination)
+     WHERE series.purged_at IS NULL AND destination = :destination
+         AND deliveries.state = 'delivered'
+         AND (commitments.state IS NULL OR commitments.state <> 'committed')";
+
+impl Journal {
+    /// What a destination should be asked to commit to now, series by series.
+    pub fn commitments_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+    ) -> Result<Vec<ToCommit>, JournalError> {
+        let never_so_late = now.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);
+        self.read("list due commitments", |db| {
+            db.prepare_cached(&format!(
+                "SELECT objects.series, object, sop_class, coalesce(tries, 0) AS tries
+                 {UNCOMMITTED} AND (commitments.next_at IS NULL
+                     OR commitments.next_at <= :now OR commitments.next_at > :late)
+                 ORDER BY series.id, object LIMIT {AT_A_TIME}",
+            ))?
+            .query_map(
+                named_params! {
+                    ":destination": destination,
+                    ":now": Micros(now),
+                    ":late": Micros(never_so_late),
+                },
+                |row| {
+                    Ok(ToCommit {
+                        series: row.get("series")?,
+                        object: referenced(row)?,
+                        tries: row.get("tries")?,
+                    })
+                },
+            )?
+            .collect()
+        })
+    }
+
+    /// When [`Self::commitments_due`] is next worth asking; `None` while nothing is to be committed.
+    pub fn next_commitment_at(&self, destination: &str) -> Result<Option<Timestamp>, JournalError> {
+        self.read("find the next commitment", |db| {
+            db.prepare_cached(&format!(
+                "SELECT min(coalesce(commitments.next_at, 0)) AS next {UNCOMMITTED}"
+            ))?
+            .query_row(named_params! {":destination": destination}, |row| {
+                maybe_time_of(row, "next")
+            })
+        })
+    }
+
+    /// About how many objects a destination was asked so often in vain that somebody has to look.
+    pub fn commitments_in_vain(&self, destination: &str) -> Result<u64, JournalError> {
+        self.read("count commitments in vain", |db| {
+            db.prepare_cached(
+                "SELECT count(*) FROM commitments JOIN objects USING (object)
+                 JOIN series USING (series) WHERE commitments.state <> 'committed'
+                     AND destination = ?1 AND tries >= ?2 AND purged_at IS NULL",
+            )?
+            .query_row((destination, PATIENT_TRIES), |row| {
+                Ok(row.get::<_, i64>(0)?.cast_unsigned())
+            })
+        })
+    }
+
+    /// Whether a report on any of these transactions is still to come.
+    pub fn commitments_open(&self, transactions: &[Uid]) -> Result<bool, JournalError> {
+        let transactions = transactions.iter().map(Uid::as_str).collect::<Vec<_>>();
+        self.read("look for open commitments", |db| {
+            db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM json_each(?1)
+                     JOIN commitment_requests AS asked ON asked.transaction_uid = value
+                     JOIN commitments USING (object, destination)
+                     WHERE state = ?2 AND commitments.transaction_uid = value)",
+            )?
+            .query_row((Json(transactions.into()), CommitmentState::Asked), |row| {
+                row.get(0)
+            })
+        })
+    }
+
+    /// Records that `destination` is about to be asked; until that is known to have worked, it is
+    /// asked again at `again_at`. A former request that was never answered counts as a try.
+    pub fn commitment_asking(
+        &self,
+        transaction: &Uid,
+        destination: &str,
+        objects: &[Uid],
+        again_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        let words = format!("{destination} has not reported on the request to commit");
+        self.write(Durable::Now, "record a request to commit", |tx| {
+            for object in objects {
+                tx.prepare_cached(
+                    "INSERT INTO commitments
+                         (object, destination, state, transaction_uid, since, next_at, tries)
+                     VALUES (:object, :destination, :asked, :transaction, :now, :again_at, 0)
+                     ON CONFLICT (object, destination) DO UPDATE SET
+                         state = :asked, transaction_uid = :transaction, since = :now,
+                         next_at = :again_at, tries = tries + (state = :asked),
+                         error = iif(state = :asked, :words, error),
+                         error_kind = iif(state = :asked, :kind, error_kind)
+                         WHERE state <> :committed",
+                )?
+                .execute(named_params! {
+                    ":object": object,
+                    ":destination": destination,
+                    ":transaction": transaction,
+                    ":asked": CommitmentState::Asked,
+                    ":committed": CommitmentState::Committed,
+                    ":words": words,
+                    ":kind": TroubleKind::CommitmentNotReported,
+                    ":now": Micros(now),
+                    ":again_at": Micros(again_at),
+                })?;
+                tx.prepare_cached(
+                    "INSERT INTO commitment_requests (transaction_uid, object, destination)
+                     VALUES (?1, ?2, ?3)",
+                )?
+                .execute((transaction, object, destination))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The destination took the request; without a report it is asked again at `again_at`.
+    pub fn commitment_asked(
+        &self,
+        transaction: &Uid,
+        again_at: Timestamp,
+    ) -> Result<(), JournalError> {
+        self.write(Durable::Soon, "record a request to commit", |tx| {
+            tx.prepare_cached(
+                "UPDATE commitments SET next_at = ?3
+                 WHERE state = ?2 AND transaction_uid = ?1 AND (object, destination) IN
+                     (SELECT object, destination FROM commitment_requests
+                      WHERE transaction_uid = ?1)",
+            )?
+            .execute((transaction, CommitmentState::Asked, Micros(again_at)))?;
+            Ok(())
+        })
+    }
+
+    /// A request could not be placed. What it came to with the peer is not always known, so that a
+    /// report on it counts all the same.
+    pub fn commitment_not_asked(
+        &self,
+        destination: &str,
+        objects: &[Uid],
+        trouble: &Trouble,
+        again_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        self.write(Durable::Now, "record a request that failed", |tx| {
+            for object in objects {
+                tx.prepare_cached(
+                    "INSERT INTO commitments
+                         (object, destination, state, since, next_at, tries, error, error_kind)
+                     VALUES (:object, :destination, :due, :now, :again_at, 1, :words, :kind)
+                     ON CONFLICT (object, destination) DO UPDATE SET
+                         state = :due, since = :now, next_at = :again_at, tries = tries + 1,
+                         error = :words, error_kind = :kind WHERE state <> :committed",
+                )?
+                .execute(named_params! {
+                    ":object": object,
+                    ":destination": destination,
+                    ":due": CommitmentState::Due,
+                    ":committed": CommitmentState::Committed,
+                    ":now": Micros(now),
+                    ":again_at": Micros(again_at),
+                    ":words": trouble.words,
+                    ":kind": trouble.kind,
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Records what a peer reports that is one of `destinations`. `None`: none of these was ever told
+    /// that transaction, and nothing changes. What is committed stays committed, so that the same
+    /// report again changes nothing and has its receipt all the same.
+    ///
+    /// An object that failed is asked about again `pause(tries)` later, and sent again before where
+    /// that can help.
+    pub fn commitment_reported(
+        &self,
+        destinations: &[&str],
+        report: &Report,
+        mut pause: impl FnMut(u32) -> SignedDuration,
+        now: Timestamp,
+    ) -> Result<Option<Recorded>, JournalError> {
+        let committed: BTreeSet<&Uid> = report.committed.iter().collect();
+        let failed = report.failed.iter().map(|(uid, reason)| (uid, *reason));
+        let failed: BTreeMap<&Uid, DimseStatus> = failed.collect();
+        self.write(Durable::Now, "record a report on commitment", |tx| {
+            let Some(open) = Open::of(tx, &report.transaction, destinations)? else {
+                return Ok(None);
+            };
+            let mut changes = Vec::new();
+            for open in open {
+                let uid = &open.object.sop_instance;
+                let outcome = match failed.get(uid) {
+                    // It was asked about again: that request has an answer of its own.
+                    Some(_) if !open.is_latest => continue,
+                    Some(reason) => {
+                        let wait = pause(open.tries.saturating_add(1));
+                        let again_at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+                        open.refuse(tx, *reason, again_at, now)?;
+                        Err(*reason)
+                    }
+                    None if committed.contains(uid) => {
+                        open.commit(tx, now)?;
+                        Ok(())
+                    }
+                    None => continue,
+                };
+                changes.push(Change {
+                    series: open.series,
+                    object: open.object,
+                    path: open.path,
+                    destination: open.destination,
+                    outcome,
+                });
+            }
+            Ok(Some(Recorded { changes }))
+        })
+    }
+}
+
+/// An object that a transaction may still settle.
+struct Open {
+    series: Uid,
+    object: Referenced,
+    path: PathBuf,
+    destination: String,
+    tries: u32,
+    /// It was not asked about once more since.
+    is_latest: bool,
+}
+
+impl Open {
+    /// `None`: none of the destinations was told that transaction.
+    fn of(
+        tx: &Connection,
+        transaction: &Uid,
+        destinations: &[&str],
+    ) -> rusqlite::Result<Option<Vec<Self>>> {
+        let destinations = Json(destinations.into());
+        let known: bool = tx
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM commitment_requests WHERE transaction_uid = ?1
+                     AND destination IN (SELECT value FROM json_each(?2)))",
+            )?
+            .query_row((transaction, &destinations), |row| row.get(0))?;
+        if !known {
+            return Ok(None);
+        }
+        tx.prepare_cached(
+            "SELECT series, object, sop_class, path, destination, tries,
+                 commitments.transaction_uid = ?1 AS is_latest
+             FROM commitment_requests JOIN objects USING (object)
+                 JOIN commitments USING (object, destination)
+             WHERE commitment_requests.transaction_uid = ?1 AND NOT void
+                 AND destination IN (SELECT value FROM json_each(?2)) AND state <> ?3",
+        )?
+        .query_map(
+            (transaction, &destinations, CommitmentState::Committed),
+            |row| {
+                Ok(Self {
+                    series: row.get("series")?,
+                    object: referenced(row)?,
+                    path: path_of(row, "path")?,
+                    destination: row.get("destination")?,
+                    tries: row.get("tries")?,
+                    is_latest: row.get("is_latest")?,
+                })
+            },
+        )?
+        .collect::<rusqlite::Result<_>>()
+        .map(Some)
+    }
+
+    fn commit(&self, tx: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+        tx.prepare_cached(
+            "UPDATE commitments SET state = ?3, since = ?4, error = NULL, error_kind = NULL
+             WHERE object = ?1 AND destination = ?2",
+        )?
+        .execute((
+            &self.object.sop_instance,
+            &self.destination,
+            CommitmentState::Committed,
+            Micros(now),
+        ))?;
+        Ok(())
+    }
+
+    fn refuse(
+        &self,
+        tx: &Connection,
+        reason: DimseStatus,
+        again_at: Timestamp,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let (object, destination) = (&self.object.sop_instance, &self.destination);
+        tx.prepare_cached(
+            "UPDATE commitments SET state = :refused, since = :now, next_at = :again_at,
+                 tries = tries + 1, error = :words, error_kind = :kind
+             WHERE object = :object AND destination = :destination",
+        )?
+        .execute(named_params! {
+            ":object": object,
+            ":destination": destination,
+            ":refused": CommitmentState::Refused,
+            ":now": Micros(now),
+            ":again_at": Micros(again_at),
+            ":words": format!("{destination} did not commit: {reason}"),
+            ":kind": TroubleKind::NotCommitted,
+        })?;
+        tx.prepare_cached(
+            "UPDATE commitment_requests SET void = 1 WHERE object = ?1 AND destination = ?2",
+        )?
+        .execute((object, destination))?;
+        if is_cured_by_sending(reason) {
+            // The series stays delivered: it was answered when its result was stored.
+            tx.prepare_cached(
+                "UPDATE deliveries SET state = :waiting, attempts = 0, next_attempt_at = :again_at,
+                     last_error = NULL, error_kind = NULL
+                 WHERE object = :object AND destination = :destination AND state = :delivered
+                     AND EXISTS (SELECT 1 FROM objects JOIN series USING (series)
+                         WHERE objects.object = :object AND purged_at IS NULL)",
+            )?
+            .execute(named_params! {
+                ":object": object,
+                ":destination": destination,
+                ":waiting": DeliveryState::Waiting,
+                ":delivered": DeliveryState::Delivered,
+                ":again_at": Micros(again_at),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What of a series' last result is sent once more, although it was stored, is to be committed anew:
+/// what was asked before says nothing of it.
+pub(super) fn forget(tx: &Connection, series: &Uid) -> rusqlite::Result<()> {
+    let sent_again = "(object, destination) IN
+        (SELECT object, destination FROM deliveries JOIN objects USING (object)
+             JOIN series USING (series, revision)
+         WHERE series = ?1 AND deliveries.state = 'waiting')";
+    tx.prepare_cached(&format!("DELETE FROM commitments WHERE {sent_again}"))?
+        .execute([series])?;
+    tx.prepare_cached(&format!(
+        "UPDATE commitment_requests SET void = 1 WHERE {sent_again}"
+    ))?
+    .execute([series])?;
+    Ok(())
+}
+
+/// `None`: the destination was not asked.
+pub(super) fn commitment_of(row: &Row<'_>) -> rusqlite::Result<Option<CommitmentRecord>> {
+    let Some(state) = row.get("commitment")? else {
+        return Ok(None);
+    };
+    Ok(Some(CommitmentRecord {
+        state,
+        since: time_of(row, "commitment_since")?,
+        tries: row.get("commitment_tries")?,
+        trouble: trouble_of(row, "commitment_error", "commitment_error_kind")?,
+        next_at: time_of(row, "commitment_next_at")?,
+    }))
+}
+
+fn referenced(row: &Row<'_>) -> rusqlite::Result<Referenced> {
+    Ok(Referenced {
+        sop_class: row.get("sop_class")?,
+        sop_instance: row.get("object")?,
+    })
+}
