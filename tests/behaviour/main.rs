@@ -86,6 +86,8 @@ mod series_that_are_not_ours;
 mod soak;
 /// SIGTERM and SIGKILL at any moment: nothing acknowledged is lost, nothing comes out twice.
 mod stopping_and_restarting;
+/// A PACS answers for keeping what it stored, and nothing goes before it does.
+mod storage_commitment;
 /// SIGKILL at random moments over every stage.
 mod surviving_kills;
 /// The box says how it is, tries itself and its destinations, and helps whoever helps it.

@@ -6,6 +6,11 @@ instance answered with success or a warning is in the directory as UID.dcm, as r
 
 `--script` says what the n-th request meets; when it is used up, every further one is a success. Words:
 a status in hexadecimal (A700), `abort` (instead of an answer), `stall` (no answer at all).
+
+With `--commit` it takes requests to commit, and prints {"transaction", "objects", "status"} for each.
+What the n-th request meets: `same` (a report on the same association that all is committed),
+`missing` (one that nothing is there), `never` (no report), or a status in hexadecimal. The last word
+holds for all further ones. Once such a report is answered it prints {"reported", "answer"}.
 """
 
 import argparse
@@ -16,7 +21,9 @@ import threading
 from pathlib import Path
 
 from pynetdicom import AE, AllStoragePresentationContexts, evt
-from pynetdicom.sop_class import SegmentationStorage, Verification
+from pynetdicom.sop_class import SegmentationStorage, StorageCommitmentPushModel, Verification
+
+import report
 
 SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
@@ -33,6 +40,8 @@ class Pacs:
     def __init__(self, options):
         self.directory = options.directory
         self.script = iter(options.script.split(",") if options.script else [])
+        words = options.commit.split(",")
+        self.commitments = itertools.chain(words, itertools.repeat(words[-1]))
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()
         self.never = threading.Event()
@@ -67,6 +76,27 @@ class Pacs:
         return status
 
 
+    def commit(self, event):
+        with self.lock:
+            word = next(self.commitments)
+        asked = event.action_information
+        objects = [
+            f"{item.ReferencedSOPClassUID}/{item.ReferencedSOPInstanceUID}" for item in asked.ReferencedSOPSequence
+        ]
+        transaction = str(asked.TransactionUID)
+        status = 0x0000 if word in ("same", "missing", "never") else int(word, 16)
+        say(transaction=transaction, objects=objects, status=status)
+        if word in ("same", "missing"):
+            committed, failed = (objects, []) if word == "same" else ([], objects)
+            data_set = report.report(transaction, committed, failed, 0x0112)
+            # Once the request is answered.
+            threading.Timer(0.2, self.report, [event.assoc, data_set]).start()
+        return status, None
+
+    def report(self, assoc, data_set):
+        say(reported=str(data_set.TransactionUID), answer=report.send(assoc, data_set))
+
+
 def tls_context(options):
     """What sockets are wrapped in: nothing, or TLS that asks for a certificate of `--tls-ca`."""
     if not options.tls_certificate:
@@ -90,6 +120,7 @@ def main():
     parser.add_argument("--no-seg", action="store_true", help="accept every storage class but Segmentation")
     parser.add_argument("--without", default="", help="comma-separated storage classes not accepted either")
     parser.add_argument("--implicit-only", action="store_true", help="accept Implicit VR Little Endian only")
+    parser.add_argument("--commit", default="", help="take requests to commit; comma-separated words, see above")
     parser.add_argument("--tls-certificate", help="encrypt, as this")
     parser.add_argument("--tls-key")
     parser.add_argument("--tls-ca", help="take only peers with a certificate of this authority")
@@ -106,12 +137,15 @@ def main():
         if context.abstract_syntax not in unwanted:
             ae.add_supported_context(context.abstract_syntax, syntaxes)
     ae.add_supported_context(Verification)
+    if options.commit:
+        ae.add_supported_context(StorageCommitmentPushModel)
 
     pacs = Pacs(options)
     handlers = [
         (evt.EVT_ESTABLISHED, pacs.established),
         (evt.EVT_C_STORE, pacs.store),
         (evt.EVT_C_ECHO, lambda event: 0x0000),
+        (evt.EVT_N_ACTION, pacs.commit),
     ]
     tls = tls_context(options)
     server = ae.start_server((options.host, options.port), block=False, evt_handlers=handlers, ssl_context=tls)

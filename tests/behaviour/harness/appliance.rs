@@ -27,9 +27,17 @@ pub struct Setup {
     model: String,
     tls: Option<SocketAddr>,
     more: String,
+    retention: String,
 }
 
 impl Setup {
+    /// How long it keeps what is done with.
+    #[must_use]
+    pub fn keeping_for(mut self, duration: &str) -> Self {
+        writeln!(self.retention, "keep = \"{duration}\"").unwrap();
+        self
+    }
+
     /// The model's bundle lies in this directory.
     #[must_use]
     pub fn with_bundle_at(mut self, directory: &str) -> Self {
@@ -181,20 +189,21 @@ impl Setup {
             model,
             tls,
             more,
+            retention,
         } = self;
         let status = status.replace("HOME", &home.path().display().to_string());
         // On a disk of its own it does as it would; otherwise the machine's disk may be nearly full, and
         // what a test looks for must not go for that reason.
-        let retention = if state.is_some() {
+        let no_less = if state.is_some() {
             ""
         } else {
-            "[retention]\nmin-free-percent = 0\n\n"
+            "min-free-percent = 0\n"
         };
         let state = state.unwrap_or_else(|| home.path().join("state"));
         let text = format!(
             "[device]\nname = \"behaviour\"\nstate-dir = \"{}\"\n\n\
              [listener]\nae-title = \"HEPAR\"\naddress = \"{dicom}\"\n{listener}\n\
-             [series]\nquiet-period = \"1s\"\n\n{retention}\
+             [series]\nquiet-period = \"1s\"\n\n[retention]\n{no_less}{retention}\n\
              [model]\nengine = \"tract\"\n{model}\n\
              [status]\naddress = \"{page}\"\n{status}{callers}{destinations}{more}",
             state.display()
@@ -236,6 +245,7 @@ impl Hepar {
             model: String::new(),
             tls: None,
             more: String::new(),
+            retention: String::new(),
         }
     }
 

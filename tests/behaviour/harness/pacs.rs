@@ -197,6 +197,88 @@ impl Pacs {
     }
 }
 
+/// Storage commitment: who is asked for it, and how it reports.
+impl Pacs {
+    /// Orthanc reports to whom it knows by AE title, host and port.
+    pub fn knows(&self, ae_title: &str, address: SocketAddr) {
+        let Kind::Orthanc { page } = &self.kind else {
+            panic!("the others are told where to report");
+        };
+        let url = format!("http://{page}/modalities/hepar");
+        let modality = json!([ae_title, address.ip().to_string(), address.port()]);
+        ureq::put(url).send(modality.to_string()).unwrap();
+    }
+
+    /// The requests to commit that it took or refused; the scriptable receiver alone keeps them.
+    pub fn asked_to_commit(&self) -> Vec<Asked> {
+        let running = self.running.as_ref().expect("it runs");
+        let text = running.stdout();
+        let lines = text
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'));
+        lines
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .filter_map(|entry| {
+                let transaction = entry["transaction"].as_str()?.to_owned();
+                let objects = entry["objects"].as_array()?.iter();
+                Some(Asked {
+                    transaction,
+                    objects: objects.map(|it| it.as_str().unwrap().to_owned()).collect(),
+                })
+            })
+            .collect()
+    }
+
+    pub fn wait_to_be_asked(&self, times: usize) -> Vec<Asked> {
+        wait_for(&format!("{times} requests to commit"), || {
+            let asked = self.asked_to_commit();
+            (asked.len() >= times).then_some(asked)
+        })
+    }
+
+    /// What it was answered to its reports on the association that they were asked on.
+    pub fn answers_to_reports(&self) -> Vec<String> {
+        let running = self.running.as_ref().expect("it runs");
+        let text = running.stdout();
+        let entries = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        entries
+            .filter_map(|entry| Some(entry["answer"].as_str()?.to_owned()))
+            .collect()
+    }
+}
+
+/// A request to commit.
+#[derive(Clone)]
+pub struct Asked {
+    pub transaction: String,
+    /// SOP class and instance, with a slash between.
+    pub objects: Vec<String>,
+}
+
+impl Asked {
+    /// Reports on it to `address` on an association of its own, with these switches of
+    /// `tests/peers/report.py`; what it is answered.
+    pub fn report(&self, address: SocketAddr, switches: &[&str]) -> String {
+        let mut command = python("peers/report.py");
+        command
+            .arg(address.ip().to_string())
+            .arg(address.port().to_string())
+            .arg(&self.transaction)
+            .args(switches);
+        let all = if switches.contains(&"--reason") {
+            "--failed"
+        } else {
+            "--committed"
+        };
+        command.arg(all).args(&self.objects);
+        let finished = cli::run("report.py", &mut command);
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        finished.stdout.trim().to_owned()
+    }
+}
+
 fn owned(options: &[&str]) -> Vec<String> {
     options.iter().map(|&option| option.to_owned()).collect()
 }
