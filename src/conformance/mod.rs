@@ -5,6 +5,7 @@
 //! the constant, the policy or the object that the appliance itself uses; only the sentences
 //! between them are written by hand.
 
+mod commitment;
 mod network;
 mod objects;
 mod profiles;
@@ -49,6 +50,7 @@ pub fn statement() -> Result<String, ConformanceError> {
         network::transfer_syntaxes(),
         network::associations(),
         network::statuses(),
+        commitment::behaviour(),
         profiles::configuration(),
         profiles::security(),
         profiles::character_sets(),
@@ -85,6 +87,7 @@ not verified by a physician and are not for diagnosis.
 | Storage of CT images | no | yes, and segmented |
 | Storage of other classes | no | yes, kept and not read further |
 | Storage of Segmentation, Comprehensive 3D SR, Secondary Capture | yes | as any other class |
+| Storage Commitment Push Model | yes | no |
 | Query/Retrieve, Worklist, MPPS, Print, Media | no | no |
 "
     )

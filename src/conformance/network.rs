@@ -28,7 +28,10 @@ pub(super) fn sop_classes() -> String {
         String::new(),
     ]];
     let objects = ObjectKind::ALL.map(ObjectKind::sop_class);
-    let sent = [uids::VERIFICATION].into_iter().chain(objects);
+    let sent = [uids::VERIFICATION]
+        .into_iter()
+        .chain(objects)
+        .chain([uids::STORAGE_COMMITMENT_PUSH_MODEL]);
     let sent = sent.map(|uid| [class(uid), uid.to_owned()]);
     let titles = ["SOP class", "UID"];
     let (echoed, images, kept, sent) = (
@@ -56,7 +59,8 @@ be retrieved; they are deleted by the retention rule of the configuration.
 ### 2.2 As SCU
 
 {sent}
-A destination is sent segmentations, and the other objects where its configuration asks for them.
+A destination is sent segmentations, and the other objects where its configuration asks for them. It
+is asked to commit to them where its configuration says so; see section 5.3.
 "
     )
 }
@@ -137,9 +141,10 @@ pub(super) fn associations() -> String {
     format!(
         "## 4. Associations
 
-Application context: `{application}`. Role selection, extended negotiation and
-user identity are not negotiated. The called AE title must be ours; the calling AE title and its address must be among the
-callers of the configuration, or anyone may call when it lists none.
+Application context: `{application}`. Extended negotiation and user identity are
+not negotiated, and roles for Storage Commitment alone (section 5.3). The called AE title must be ours; the calling AE title and its address must be among the
+callers of the configuration, or anyone may call when it lists none. A destination that is asked to
+commit may call to report, whether it is a caller or not, and may then not store.
 
 {limits}
 {requested}
