@@ -45,11 +45,15 @@ impl Deliverer {
         let mut asked = Vec::new();
         let outcome = match Commitments::open(&self.destination, &self.stop) {
             Ok(mut session) => {
-                let mut outcome = self.ask_each(&mut session, &due, wait, &mut asked, rng)?;
-                if outcome.is_ok() {
-                    outcome = self.listen(&mut session, &asked)?;
+                let outcome = self.ask_each(&mut session, &due, wait, &mut asked, rng)?;
+                match &outcome {
+                    Err(error) if error.ends_the_association() => session.leave(&outcome),
+                    _ if asked.is_empty() => session.leave(&outcome),
+                    _ => {
+                        let heard = self.listen(&mut session, &asked)?;
+                        session.leave(&heard);
+                    }
                 }
-                session.leave(&outcome);
                 outcome
             }
             Err(error) => {
@@ -60,7 +64,10 @@ impl Deliverer {
         self.facts.touch();
         let asking = match outcome {
             _ if !asked.is_empty() => Asking::Taken,
-            Err(error) if error.remedy() == Remedy::Service => Asking::NotTaken {
+            // Whatever else is wrong shows when something is sent.
+            Err(
+                error @ (DeliverError::NoPresentationContext { .. } | DeliverError::Status { .. }),
+            ) if error.remedy() == Remedy::Service => Asking::NotTaken {
                 why: error.to_string(),
             },
             _ => Asking::NoNews,

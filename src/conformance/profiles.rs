@@ -47,8 +47,18 @@ pub(super) fn configuration() -> String {
         ["`destination.objects`", "`seg`", "what is sent there"],
         [
             "`destination.deflate`",
-            "false",
+            "`false`",
             "whether it goes in Deflated Explicit VR Little Endian where that is taken",
+        ],
+        [
+            "`destination.storage-commitment`",
+            "`false`",
+            "whether it is asked to commit to what it stored",
+        ],
+        [
+            "`destination.storage-commitment-wait`",
+            "`1h`",
+            "how long its report may take before it is asked again",
         ],
         [
             "`retention.keep`",

@@ -21,7 +21,6 @@ use crate::{
         dimse::{ReportStatus, field},
         pdu,
     },
-    chain,
     dicom::{
         DimseStatus, Uid,
         commitment::{self, Referenced, Report, ReportError},
@@ -65,8 +64,7 @@ impl Commitments {
         hear: &mut Hear<'_>,
     ) -> Result<(), DeliverError> {
         const STEP: &str = "waited for the answer to a request to commit";
-        let data_set = commitment::request(transaction, objects, &self.transfer_syntax)
-            .map_err(|err| self.association.violation(STEP, &chain(&err)))?;
+        let data_set = commitment::request(transaction, objects, &self.transfer_syntax);
         self.association.ask_to_commit(self.context, &data_set)?;
         let deadline = Instant::now() + self.association.timeouts.response;
         loop {

@@ -8,12 +8,8 @@
 
 use std::collections::BTreeSet;
 
-use dicom_core::{DataElement, VR, value::DataSetSequence};
+use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{InMemDicomObject, WriteError};
-use dicom_transfer_syntax_registry::entries::{
-    EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
-};
 
 use super::{
     DimseStatus, Uid,
@@ -49,34 +45,73 @@ pub struct Referenced {
 }
 
 /// The data set of a request, in the transfer syntax.
-pub fn request(
-    transaction: &Uid,
-    objects: &[Referenced],
-    transfer_syntax: &Uid,
-) -> Result<Vec<u8>, WriteError> {
-    let uid = |tag, uid: &Uid| DataElement::new(tag, VR::UI, uid.as_str());
-    let items: Vec<_> = objects
-        .iter()
-        .map(|object| {
-            InMemDicomObject::from_element_iter([
-                uid(tags::REFERENCED_SOP_CLASS_UID, &object.sop_class),
-                uid(tags::REFERENCED_SOP_INSTANCE_UID, &object.sop_instance),
-            ])
-        })
-        .collect();
-    let sequence = DataSetSequence::from(items);
-    let data_set = InMemDicomObject::from_element_iter([
-        uid(tags::TRANSACTION_UID, transaction),
-        DataElement::new(tags::REFERENCED_SOP_SEQUENCE, VR::SQ, sequence),
-    ]);
+#[must_use]
+pub fn request(transaction: &Uid, objects: &[Referenced], transfer_syntax: &Uid) -> Vec<u8> {
+    let encoding = encoding(transfer_syntax);
+    let mut items = Vec::new();
+    for object in objects {
+        let mut item = Vec::new();
+        write_uid(
+            &mut item,
+            tags::REFERENCED_SOP_CLASS_UID,
+            &object.sop_class,
+            encoding,
+        );
+        write_uid(
+            &mut item,
+            tags::REFERENCED_SOP_INSTANCE_UID,
+            &object.sop_instance,
+            encoding,
+        );
+        // An item has no VR in any encoding (PS3.5 §7.5).
+        write(&mut items, ITEM, [0; 2], &item, Encoding::ImplicitLittle);
+    }
     let mut bytes = Vec::new();
-    let syntax = if transfer_syntax.as_str() == uids::IMPLICIT_VR_LITTLE_ENDIAN {
-        IMPLICIT_VR_LITTLE_ENDIAN.erased()
+    write_uid(&mut bytes, tags::TRANSACTION_UID, transaction, encoding);
+    write(
+        &mut bytes,
+        tags::REFERENCED_SOP_SEQUENCE,
+        SEQUENCE,
+        &items,
+        encoding,
+    );
+    bytes
+}
+
+const ITEM: Tag = Tag(0xFFFE, 0xE000);
+const SEQUENCE: [u8; 2] = *b"SQ";
+
+fn encoding(transfer_syntax: &Uid) -> Encoding {
+    if transfer_syntax.as_str() == uids::IMPLICIT_VR_LITTLE_ENDIAN {
+        Encoding::ImplicitLittle
     } else {
-        EXPLICIT_VR_LITTLE_ENDIAN.erased()
-    };
-    data_set.write_dataset_with_ts(&mut bytes, &syntax)?;
-    Ok(bytes)
+        Encoding::ExplicitLittle
+    }
+}
+
+fn write_uid(bytes: &mut Vec<u8>, tag: Tag, uid: &Uid, encoding: Encoding) {
+    let mut value = uid.as_str().as_bytes().to_vec();
+    value.resize(value.len().next_multiple_of(2), 0);
+    write(bytes, tag, *b"UI", &value, encoding);
+}
+
+/// Appends an element of these two VRs, or an item (PS3.5 §7.1).
+fn write(bytes: &mut Vec<u8>, tag: Tag, vr: [u8; 2], value: &[u8], encoding: Encoding) {
+    bytes.extend(tag.group().to_le_bytes());
+    bytes.extend(tag.element().to_le_bytes());
+    match (encoding, vr) {
+        (Encoding::ImplicitLittle, _) => bytes.extend((value.len() as u32).to_le_bytes()),
+        (_, SEQUENCE) => {
+            bytes.extend(vr);
+            bytes.extend([0, 0]);
+            bytes.extend((value.len() as u32).to_le_bytes());
+        }
+        _ => {
+            bytes.extend(vr);
+            bytes.extend((value.len() as u16).to_le_bytes());
+        }
+    }
+    bytes.extend(value);
 }
 
 /// What a peer says became of a request.
@@ -152,14 +187,9 @@ impl Report {
         if data_set.len() > LONGEST_REPORT {
             return Err(ReportError::TooLong);
         }
-        let encoding = if transfer_syntax.as_str() == uids::IMPLICIT_VR_LITTLE_ENDIAN {
-            Encoding::ImplicitLittle
-        } else {
-            Encoding::ExplicitLittle
-        };
         let mut transaction = None;
         let (mut committed, mut failed) = (Vec::new(), Vec::new());
-        for element in Elements::new(data_set, encoding) {
+        for element in Elements::new(data_set, encoding(transfer_syntax)) {
             let element = element?;
             match element.tag {
                 tags::TRANSACTION_UID => transaction = uid(&element),
@@ -216,7 +246,11 @@ pub fn is_cured_by_sending(reason: DimseStatus) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use dicom_core::PrimitiveValue;
+    use dicom_core::{DataElement, PrimitiveValue, VR, value::DataSetSequence};
+    use dicom_object::InMemDicomObject;
+    use dicom_transfer_syntax_registry::entries::{
+        EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -245,10 +279,16 @@ mod tests {
         bytes
     }
 
-    fn sequence(
-        tag: dicom_core::Tag,
-        items: Vec<InMemDicomObject>,
-    ) -> DataElement<InMemDicomObject> {
+    fn read_by_dicom_object(bytes: &[u8], syntax: &str) -> InMemDicomObject {
+        let syntax = if syntax == uids::IMPLICIT_VR_LITTLE_ENDIAN {
+            IMPLICIT_VR_LITTLE_ENDIAN.erased()
+        } else {
+            EXPLICIT_VR_LITTLE_ENDIAN.erased()
+        };
+        InMemDicomObject::read_dataset_with_ts(bytes, &syntax).unwrap()
+    }
+
+    fn sequence(tag: Tag, items: Vec<InMemDicomObject>) -> DataElement<InMemDicomObject> {
         DataElement::new(tag, VR::SQ, DataSetSequence::from(items))
     }
 
@@ -295,8 +335,23 @@ mod tests {
                 sop_instance: parsed(instance),
             });
         for syntax in TRANSFER_SYNTAXES {
-            let bytes = request(&parsed("2.25.77"), &objects, &parsed(syntax)).unwrap();
-            assert_eq!(bytes.len() % 2, 0);
+            let bytes = request(&parsed("2.25.77"), &objects, &parsed(syntax));
+            let object = read_by_dicom_object(&bytes, syntax);
+            let text = |object: &InMemDicomObject, tag| {
+                let text = object.element(tag).unwrap().to_str().unwrap();
+                text.trim_end_matches('\0').to_owned()
+            };
+            assert_eq!(text(&object, tags::TRANSACTION_UID), "2.25.77");
+            let items = object.element(tags::REFERENCED_SOP_SEQUENCE).unwrap();
+            let items = items.items().unwrap().iter();
+            let named: Vec<_> = items
+                .map(|item| {
+                    let class = text(item, tags::REFERENCED_SOP_CLASS_UID);
+                    (class, text(item, tags::REFERENCED_SOP_INSTANCE_UID))
+                })
+                .collect();
+            let pair = |class: &str, uid: &str| (class.to_owned(), uid.to_owned());
+            assert_eq!(named, [pair("1.2.3", "1.2.3.1"), pair("1.2.4", "1.2.3.22")]);
             let report = read(ALL_COMMITTED, &bytes, syntax).unwrap();
             assert_eq!(report.transaction, parsed("2.25.77"));
             assert_eq!(report.committed, [parsed("1.2.3.1"), parsed("1.2.3.22")]);

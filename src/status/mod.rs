@@ -59,8 +59,7 @@ pub use facts::{
 };
 pub use light::Light;
 pub use metrics::{
-    MetricsHandle, expect_destination, install as install_metrics,
-    names as metric_names,
+    MetricsHandle, expect_destination, install as install_metrics, names as metric_names,
 };
 pub use notice::{CertificateUse, NotReceiving, Notice};
 pub use series_slices::Viewed;

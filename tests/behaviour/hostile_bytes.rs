@@ -11,6 +11,10 @@ use std::{
 
 use dicom_dictionary_std::tags;
 use dicom_object::DefaultDicomObject;
+use hepar::dicom::{
+    Uid,
+    commitment::{self, Referenced},
+};
 use tempfile::TempDir;
 
 use super::transfer_syntaxes::{LOSSLESS, LOSSY, transcode};
@@ -21,8 +25,9 @@ use crate::harness::{
     modality::Modality,
     phantoms::{Series, small_abdomen},
     wire::{
-        ASSOCIATE_RQ, COMMAND, CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, LAST, P_DATA,
-        association_request, echo_request, store_request,
+        ASSOCIATE_RQ, COMMAND, CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN,
+        IMPLICIT_VR_LITTLE_ENDIAN, LAST, P_DATA, association_request, echo_request, report_request,
+        store_request,
     },
 };
 
@@ -149,10 +154,11 @@ fn write_the_seeds() {
 fn wire_seeds(data_set: &[u8]) {
     let pdu =
         |kind: u8, body: &[u8]| [&[kind, 0][..], &(body.len() as u32).to_be_bytes(), body].concat();
-    let value = |control: u8, bytes: &[u8]| {
+    let value_on = |context: u8, control: u8, bytes: &[u8]| {
         let length = (bytes.len() as u32 + 2).to_be_bytes();
-        pdu(P_DATA, &[&length[..], &[1, control], bytes].concat())
+        pdu(P_DATA, &[&length[..], &[context, control], bytes].concat())
     };
+    let value = |control: u8, bytes: &[u8]| value_on(1, control, bytes);
     let contexts = [(1, CT_IMAGE_STORAGE, &[EXPLICIT_VR_LITTLE_ENDIAN][..])];
     let request = pdu(
         ASSOCIATE_RQ,
@@ -172,6 +178,21 @@ fn wire_seeds(data_set: &[u8]) {
         "echo",
         &value(COMMAND | LAST, &echo_request(1)),
     );
+    let report = report_request();
+    // What is asked for, in the same words, is what is reported when all of it is committed.
+    let uid = |text: &str| Uid::parse(text).unwrap();
+    let objects = ["1.2.3", "1.2.34"].map(|instance| Referenced {
+        sop_class: uid(CT_IMAGE_STORAGE),
+        sop_instance: uid(instance),
+    });
+    let syntax = uid(IMPLICIT_VR_LITTLE_ENDIAN);
+    let reported = commitment::request(&uid("2.25.7"), &objects, &syntax);
+    let told = [
+        value_on(5, COMMAND | LAST, &report),
+        value_on(5, LAST, &reported),
+    ];
+    write("association", "report", &told.concat());
+    write("command_set", "report", &report);
     write("command_set", "store", &store);
     write("command_set", "echo", &echo_request(1));
 }

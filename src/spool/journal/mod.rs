@@ -14,6 +14,7 @@ mod commitments;
 mod deliveries;
 mod instances;
 mod recovery;
+mod reports;
 mod retained;
 mod runs;
 mod salvage;
@@ -32,10 +33,11 @@ use std::{
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use commitments::{Change, CommitmentRecord, Recorded, ToCommit};
+pub use commitments::{CommitmentRecord, ToCommit};
 pub use deliveries::{Addressed, DeliveryRecord, ResultObject};
 pub use instances::{InstanceRecord, InstanceState};
 pub use recovery::Recovery;
+pub use reports::{Change, Recorded};
 pub use runs::{LastRun, boot};
 pub use series::{NewSeries, SeriesRecord};
 pub use state::{CommitmentState, DeliveryState, SeriesState};

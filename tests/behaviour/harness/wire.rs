@@ -214,6 +214,18 @@ pub fn echo_request(message: u16) -> Vec<u8> {
     ])
 }
 
+/// An N-EVENT-REPORT that a commitment was kept; its data set follows.
+pub fn report_request() -> Vec<u8> {
+    command(&[
+        (0x0002, padded("1.2.840.10008.1.20.1")),
+        (0x0100, 0x0100u16.to_le_bytes().to_vec()),
+        (0x0110, 9u16.to_le_bytes().to_vec()),
+        (0x0800, 1u16.to_le_bytes().to_vec()),
+        (0x1000, padded("1.2.840.10008.1.20.1.1")),
+        (0x1002, 1u16.to_le_bytes().to_vec()),
+    ])
+}
+
 pub fn store_request(message: u16, sop_class: &str, sop_instance: &str) -> Vec<u8> {
     command(&[
         (0x0002, padded(sop_class)),
