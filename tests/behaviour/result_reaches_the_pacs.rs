@@ -62,17 +62,16 @@ fn one_result_reaches_every_kind_of_pacs_whole() {
     }
 }
 
+const DEFLATED: &str = "deflate = true\n";
+
 #[test]
 fn a_result_goes_deflated_where_that_is_asked_for_and_taken() {
     let takes_it = Pacs::storescp(&["--prefer-deflated"]);
     let (does_not, archive) = (Pacs::storescp(&[]), Pacs::orthanc());
     let hepar = Hepar::setup()
-        .sending_to_named("takes it", &takes_it)
-        .deflating()
-        .sending_to_named("does not", &does_not)
-        .deflating()
-        .sending_to_named("archive", &archive)
-        .deflating()
+        .sending_to_with("takes it", &takes_it, DEFLATED)
+        .sending_to_with("does not", &does_not, DEFLATED)
+        .sending_to_with("archive", &archive, DEFLATED)
         .start();
     let series = Series::small_abdomen(202);
     Modality::dcmsend(&[])

@@ -89,13 +89,6 @@ impl Setup {
         self
     }
 
-    /// The destination named last is sent deflated what it takes so.
-    #[must_use]
-    pub fn deflating(mut self) -> Self {
-        self.destinations.push_str("deflate = true\n");
-        self
-    }
-
     /// Only these scanners may send; without any, everybody may.
     #[must_use]
     pub fn accepting(mut self, ae_title: &str) -> Self {
