@@ -8,6 +8,7 @@ use std::{
 };
 
 use crossbeam_channel::Sender;
+use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
     runtime::Handle,
@@ -62,6 +63,8 @@ impl Parts {
         destinations: Vec<deliver::Destination>,
     ) -> Result<(Wakers, Vec<JoinHandle<()>>), StartError> {
         let (mut wake, mut threads) = (Vec::new(), Vec::new());
+        let committing: Vec<&str> = self.config.committing().map(|d| &*d.name).collect();
+        self.journal.wait_only_for(&committing, Timestamp::now())?;
         let last_stored = self.journal.last_stored()?;
         for destination in destinations {
             let name = destination.name.clone();

@@ -174,10 +174,7 @@ pub fn negotiate(
         });
     }
     // Being a destination is no reason to be let in but for what a destination has to say.
-    if !contexts
-        .values()
-        .any(|context| context.role == SopClassRole::Commitment)
-    {
+    if contexts.is_empty() {
         standing.caller?;
     }
     // An echo is answered even when nothing more can be kept.

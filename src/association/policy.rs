@@ -18,8 +18,8 @@ pub struct Policy {
     pub called: CalledRule,
     /// Who may send; empty means anyone.
     pub callers: Vec<CallerRule>,
-    /// Who may report on commitments, caller or not: the destinations that are asked for them. That
-    /// alone lets nobody store. Empty: Storage Commitment is not accepted at all.
+    /// Who may report on commitments, and verify, caller or not: the destinations that are asked for
+    /// them. That alone lets nobody store. Empty: Storage Commitment is not accepted at all.
     pub committing: Vec<AeTitle>,
     pub max_associations: usize,
     /// Of these, how many one caller (AE title and address) may hold, so that a sender that never

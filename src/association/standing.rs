@@ -2,7 +2,8 @@
 //!
 //! A PACS that was asked to commit calls back, perhaps hours later, on an association of its own. It
 //! is a destination and mostly no caller of the configuration, so the rules for callers would turn it
-//! away and nothing would ever count as committed. It is let in by its AE title, for reports alone.
+//! away and nothing would ever count as committed. It is let in by its AE title, to report and to
+//! verify, and stores nothing.
 //! An AE title is only what a peer says of itself; what counts is the transaction, which is random
 //! and was told to that destination alone.
 
@@ -143,7 +144,9 @@ mod tests {
             let request = from("PACS", &[uids::CT_IMAGE_STORAGE, COMMITMENT], roles);
             assert_eq!(accepted(&request, &policy).unwrap(), report);
         }
-        for classes in [&[uids::CT_IMAGE_STORAGE][..], &[uids::VERIFICATION], &[]] {
+        let verify = accepted(&from("PACS", &[uids::VERIFICATION], None), &policy);
+        assert_eq!(verify.unwrap(), [SopClassRole::Verification]);
+        for classes in [&[uids::CT_IMAGE_STORAGE][..], &[]] {
             let refused = accepted(&from("PACS", classes, None), &policy);
             assert_eq!(refused.unwrap_err(), Rejection::CallingAeTitle);
         }

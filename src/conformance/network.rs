@@ -144,7 +144,7 @@ pub(super) fn associations() -> String {
 Application context: `{application}`. Extended negotiation and user identity are
 not negotiated, and roles for Storage Commitment alone (section 5.3). The called AE title must be ours; the calling AE title and its address must be among the
 callers of the configuration, or anyone may call when it lists none. A destination that is asked to
-commit may call to report, whether it is a caller or not, and may then not store.
+commit may call to report and to verify, whether it is a caller or not, and may then not store.
 
 {limits}
 {requested}

@@ -27,6 +27,8 @@ struct Line {
     /// The latest reason, while it fails.
     error: Told,
     waiting: u64,
+    /// What stands in the way of its commitments; empty: nothing, or it is not asked.
+    commitment: String,
 }
 
 #[derive(Template)]
@@ -72,6 +74,9 @@ pub(super) async fn destinations_page(
                     error: known.failing.map_or_else(Told::default, |(_, reason)| {
                         Told::new(&reason, frame.language)
                     }),
+                    commitment: known
+                        .commitment
+                        .map_or_else(String::new, |notice| notice.words(frame.language)),
                     waiting: waiting.get(&destination.name).copied().unwrap_or(0),
                     name: destination.name.clone(),
                 }

@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, named_params};
 
 use super::{
-    CommitmentState, Durable, Journal, JournalError,
+    CommitmentState, DeliveryState, Durable, Journal, JournalError,
     columns::{Json, Micros, maybe_time_of, time_of, trouble_of},
+    deliveries::settle,
 };
 use crate::dicom::{Remedy, Trouble, TroubleKind, Uid, commitment::Referenced};
 
@@ -73,6 +74,45 @@ const UNCOMMITTED: &str = "FROM series INDEXED BY series_kept CROSS JOIN objects
          AND (commitments.state IS NULL OR commitments.state <> 'committed')";
 
 impl Journal {
+    /// Stops waiting for the commitment of every destination but `committing`: what they have not
+    /// committed to counts as never asked, and what they would have been sent once more for it as
+    /// the delivery that it was.
+    pub fn wait_only_for(&self, committing: &[&str], now: Timestamp) -> Result<(), JournalError> {
+        let committing = Json(committing.into());
+        self.write(Durable::Now, "forget requests to commit", |tx| {
+            let others = "destination NOT IN (SELECT value FROM json_each(?1))";
+            let sent_again: Vec<Uid> = tx
+                .prepare(&format!(
+                    "UPDATE deliveries SET state = ?2 WHERE state = ?3 AND delivered_at IS NOT NULL
+                         AND (object, destination) IN (SELECT object, destination FROM commitments
+                              WHERE state = ?4 AND {others}) RETURNING object"
+                ))?
+                .query_map(
+                    (
+                        &committing,
+                        DeliveryState::Delivered,
+                        DeliveryState::Waiting,
+                        CommitmentState::Refused,
+                    ),
+                    |row| row.get(0),
+                )?
+                .collect::<rusqlite::Result<_>>()?;
+            tx.execute(
+                &format!("DELETE FROM commitments WHERE state <> 'committed' AND {others}"),
+                [&committing],
+            )?;
+            for object in sent_again {
+                let series: Uid = tx.query_row(
+                    "SELECT series FROM objects WHERE object = ?1",
+                    [object],
+                    |row| row.get(0),
+                )?;
+                settle(tx, &series, now)?;
+            }
+            Ok(())
+        })
+    }
+
     /// What a destination should be asked to commit to now, series by series.
     pub fn commitments_due(
         &self,

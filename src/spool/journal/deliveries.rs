@@ -271,7 +271,7 @@ impl Journal {
 }
 
 /// Ends a delivering series if nothing of its current result waits any more.
-fn settle(tx: &Connection, series: &Uid, now: Timestamp) -> Result<(), ChangeError> {
+pub(super) fn settle(tx: &Connection, series: &Uid, now: Timestamp) -> Result<(), ChangeError> {
     let record = load(tx, series)?;
     if record.state != SeriesState::Delivering {
         return Ok(());

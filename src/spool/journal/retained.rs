@@ -26,14 +26,11 @@ impl Journal {
                           WHERE instances.series = series.series) AS bytes,
                      EXISTS (SELECT 1 FROM objects JOIN deliveries USING (object)
                           LEFT JOIN commitments USING (object, destination)
-                          WHERE objects.series = series.series AND CASE
-                              WHEN destination IN (SELECT value FROM json_each(?4)) THEN
-                                  deliveries.state NOT IN (?2, ?3)
-                                  AND (deliveries.state <> ?1
-                                      OR coalesce(commitments.state, '') <> ?5)
-                              -- Sent once more for a commitment that nobody waits for any more.
-                              WHEN commitments.state = ?6 AND delivered_at IS NOT NULL THEN 0
-                              ELSE deliveries.state NOT IN (?1, ?2, ?3) END) AS unsent
+                          WHERE objects.series = series.series
+                              AND deliveries.state NOT IN (?2, ?3)
+                              AND (deliveries.state <> ?1
+                                  OR destination IN (SELECT value FROM json_each(?4))
+                                      AND coalesce(commitments.state, '') <> ?5)) AS unsent
                  FROM series WHERE purged_at IS NULL",
             )?
             .query_map(
@@ -43,7 +40,6 @@ impl Journal {
                     DeliveryState::Superseded,
                     Json(committing.into()),
                     CommitmentState::Committed,
-                    CommitmentState::Refused,
                 ),
                 |row| {
                     Ok(Candidate {

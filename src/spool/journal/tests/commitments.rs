@@ -207,7 +207,6 @@ fn an_object_that_is_not_there_is_sent_again_before_it_is_asked_about_again() {
         "it was answered when it was stored"
     );
     assert!(is_kept(&journal, &["archive"]));
-    assert!(!is_kept(&journal, &[]), "nobody waits for it any more");
 
     sent(&journal, 1, "archive", 71);
     assert_eq!(due(&journal, 71), [seg(1).sop_instance]);
@@ -316,6 +315,26 @@ fn what_a_person_has_sent_again_is_to_be_committed_anew() {
         sent(&journal, number, "archive", 11);
     }
     assert_eq!(reported(&journal, "archive", &all, 12).unwrap().changes, []);
+    assert_eq!(due(&journal, 12).len(), 2);
+}
+
+#[test]
+fn a_destination_that_is_not_asked_any_more_holds_nothing_and_is_no_trouble() {
+    let (_dir, journal, series) = stored();
+    asking(&journal, "2.25.7", "archive", &[1, 2], 5);
+    let lost = report("2.25.7", &[], &[(1, NO_SUCH_INSTANCE)]);
+    reported(&journal, "archive", &lost, 10).unwrap();
+    journal.wait_only_for(&["archive"], at(11)).unwrap();
+    assert_eq!(state(&journal, 1), Some(CommitmentState::Refused));
+    assert_eq!(state(&journal, 2), Some(CommitmentState::Asked));
+
+    journal.wait_only_for(&["other"], at(11)).unwrap();
+    assert_eq!([1, 2].map(|number| state(&journal, number)), [None, None]);
+    assert_eq!(journal.deliveries_due(at(9000)).unwrap(), []);
+    assert!(!is_kept(&journal, &[]));
+    let record = journal.series(&series).unwrap().unwrap();
+    assert_eq!(record.state, SeriesState::Delivered);
+    // Asked once more, it starts anew.
     assert_eq!(due(&journal, 12).len(), 2);
 }
 
