@@ -142,9 +142,6 @@ impl Parts {
 
     /// Accepts associations, as long as there is room for what they bring.
     pub(super) fn accept_associations(&self, doors: Vec<Door>, inbox: &mpsc::Sender<Message>) {
-        if self.config.callers.is_empty() {
-            tracing::warn!("no [[caller]] is configured: anyone on the network may send");
-        }
         let (admit, admission) = watch::channel(Admission::Open);
         let upkeep = Upkeep {
             spool: Arc::clone(&self.spool),

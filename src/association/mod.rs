@@ -150,7 +150,7 @@ pub async fn serve<D: Disk + 'static>(
 ) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(policy.max_associations + UNDECIDED));
     if policy.callers.is_empty() {
-        tracing::warn!("no caller is configured: anyone on the network may send");
+        tracing::warn!("no [[caller]] is configured: anyone on the network may send");
     }
     let acceptor = Arc::new(Acceptor {
         slots: Slots::new(&policy),
