@@ -23,8 +23,8 @@ use crate::{
     },
     engine::{EngineInfo, Placement, Urgency, Workers},
     mask::{
-        self, Examination, Findings, Gate, HuHistogram, LabelSlice, Labels, LogOdds, OrganSample,
-        Outcome, Probabilities, Said, View,
+        self, Changes, Examination, Findings, Gate, HuHistogram, LabelSlice, Labels, LogOdds,
+        OrganSample, Outcome, Probabilities, Said, View,
     },
     model::{Bundle, Postprocess},
     series::InstanceHeader,
@@ -225,15 +225,7 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
     let judged: Vec<_> = slices.iter().map(|slice| slice.organ_in_view).collect();
     let view = View::of(&judged, &along_mm);
     let mut labels = label(&slices, &along_mm, &view, &manifest.postprocess);
-    let changes = mask::postprocess(&mut labels, &stack.geometry, &manifest.postprocess);
-    let said: Vec<_> = slices
-        .iter()
-        .map(|slice| Said {
-            log_odds: &slice.log_odds,
-            placement: &slice.placement,
-        })
-        .collect();
-    mask::absorb_uncertain_lesions(&mut labels, &said, &manifest.postprocess);
+    let changes = clean(&mut labels, &slices, &stack, &manifest.postprocess);
     let findings = mask::measure(&labels, &stack);
     let (histogram, sample) = appearance(&slices, &view, &manifest.postprocess);
     let gates = mask::examine(
@@ -369,6 +361,25 @@ fn is_encoded(header: &InstanceHeader, encoded: &HashMap<(Uid, usize), Arc<Encod
     let slices = header.frames.iter().enumerate();
     let mut wanted = slices.filter(|(_, frame)| crate::series::is_slice(header, frame));
     wanted.all(|(frame, _)| encoded.contains_key(&(header.sop_instance.clone(), frame)))
+}
+
+/// What the bundle says is done to the labels before they are measured.
+fn clean(
+    labels: &mut Labels,
+    slices: &[&EncodedSlice],
+    stack: &Stack,
+    rules: &Postprocess,
+) -> Changes {
+    let changes = mask::postprocess(labels, &stack.geometry, rules);
+    let said: Vec<_> = slices
+        .iter()
+        .map(|slice| Said {
+            log_odds: &slice.log_odds,
+            placement: &slice.placement,
+        })
+        .collect();
+    mask::absorb_uncertain_lesions(labels, &said, rules);
+    changes
 }
 
 /// The label map of every slice, on all cores: slices do not depend on each other.
