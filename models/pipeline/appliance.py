@@ -3,7 +3,7 @@
 Every figure comes from the `hepar` binary: its engine, its post-processing, its gates, its metrics
 (`hepar evaluate`). Phantoms are the appliance's own (`hepar phantom`), whose generator shares no
 code with the one that training draws from; patients are the annotated validation slices. The tables
-go to measured.md beside the model card.
+go to measured.md beside the model card, the worst slices into failures.png.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import numpy as np
 import pydicom
 import tomli_w
 from pydicom.uid import generate_uid
+
+from . import gallery
 
 PHASES = ("portal-venous", "late-arterial", "native", "delayed")
 REGIONS = ("head", "chest", "pelvis", "limb", "cylinder")
@@ -53,9 +55,13 @@ class Appliance:
             "evaluate", "--json", "--bundle", str(bundle), *options, *self.arguments, str(data)
         ))
 
+    def segmented(self, series: Path) -> Path:
+        """Where what is made of a series goes."""
+        return self.scratch / "segmented" / series.name.replace(" ", "-")
+
     def segment(self, bundle: Path, series: Path) -> dict:
         """result.json of one series."""
-        out = self.scratch / "segmented" / series.name.replace(" ", "-")
+        out = self.segmented(series)
         self._run("segment", str(series.resolve()), "--out", str(out), "--bundle", str(bundle), *self.arguments)
         return json.loads((out / "result.json").read_text())
 
@@ -196,6 +202,13 @@ def refusals(appliance: Appliance, bundle: Path, good: Path, seeds: int) -> str:
     return "\n".join(rows)
 
 
+def failures(appliance: Appliance, bundle: Path, good: Path, seeds: int) -> str:
+    """The picture of the worst slices, from what the gates' table was made of."""
+    kinds = negatives(appliance, good, seeds)
+    cases = sorted(good.iterdir()) + [case for region in REGIONS for case in kinds[region]]
+    return gallery.draw([(case.resolve(), appliance.segmented(case)) for case in cases], bundle / "failures.png")
+
+
 def steps(appliance: Appliance, bundle: Path, data: Path | None, good: Path, seeds: int) -> str:
     """What each step of post-processing is worth: everything measured again without it."""
     rows = [
@@ -250,6 +263,7 @@ def main() -> None:
         "## Phantoms\n\nSynthetic series of the appliance's generator, which training never saw. They "
         "say nothing about patients.\n\n" + tumours(appliance.evaluate(arguments.bundle, good)),
         "## Gates\n\n" + refusals(appliance, arguments.bundle, good, arguments.negatives),
+        "## Failures\n\n" + failures(appliance, arguments.bundle, good, arguments.negatives),
         "## What each step of post-processing is worth\n\nHalf of these phantoms, one step switched off "
         "at a time. A step that changes nothing here stays for what these cases do not have: holes, lesions beside "
         "the organ, more than the abdomen in one series.\n\n" + steps(
