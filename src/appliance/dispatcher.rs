@@ -27,6 +27,7 @@ use super::{
     reports::Reports,
     results::{ResultError, Results},
     selftest::{Occasion, SelfTests},
+    waiting::Waiting,
 };
 use crate::{
     association,
@@ -69,6 +70,7 @@ pub(super) struct Dispatcher {
     pub quiet_period: Duration,
     pub live: BTreeMap<Uid, Live>,
     pub engine: Option<Arc<EngineRoom>>,
+    pub waiting: Arc<Waiting>,
     pub results: Arc<Results>,
     /// Clones go to whoever has to report back.
     pub outbox: mpsc::Sender<Message>,

@@ -10,7 +10,11 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{dispatcher::Message, finish::EncodedSlice};
+use super::{
+    dispatcher::Message,
+    finish::EncodedSlice,
+    waiting::{Overflow, Waiting},
+};
 use crate::{
     chain,
     dicom::{Remedy, Trouble, TroubleKind, Uid},
@@ -109,12 +113,13 @@ impl EngineRoom {
         }
     }
 
-    /// Queues frames of an instance; the outcome comes to `outbox`.
+    /// Queues frames of an instance; the outcome comes to `outbox`, and waits where `place` finds room.
     pub(super) fn encode(
         &self,
         header: InstanceHeader,
         frames: Range<usize>,
         urgency: Urgency,
+        place: (Arc<Waiting>, Arc<Overflow>),
         outbox: mpsc::Sender<Message>,
     ) {
         let spool = Arc::clone(&self.spool);
@@ -127,6 +132,14 @@ impl EngineRoom {
                 encode_frames(engine, &file, &header, frames, &bundle.manifest)
             }));
             let slices = slices.unwrap_or(Err(SliceError::Panicked));
+            let (waiting, overflow) = place;
+            let slices = slices.map(|slices| {
+                let kept = slices.into_iter().map(|(frame, slice)| {
+                    let log_odds = waiting.keep(slice.log_odds, &overflow);
+                    (frame, EncodedSlice { log_odds, ..slice })
+                });
+                kept.collect::<Vec<_>>()
+            });
             let count = slices.as_ref().map_or(0, Vec::len);
             for _ in 0..count {
                 metrics::histogram!(metric_names::ENCODE)
@@ -166,7 +179,7 @@ pub fn encode_frames(
         let log_odds = LogOdds::of(&prediction.logits, &manifest.output.temperature);
         let slice = EncodedSlice {
             sample: OrganSample::of(&log_odds, &hounsfield, &placement),
-            log_odds,
+            log_odds: log_odds.into(),
             organ_in_view: prediction.organ_in_view,
             distance: prediction.distance,
             placement,

@@ -8,7 +8,7 @@ use super::{
     dispatcher::Dispatcher,
     engine_room::{EngineRoom, SliceOutcome},
     live::Trust,
-    turns::{HELD, Turn},
+    turns::Turn,
 };
 use crate::{dicom::Uid, spool::journal::SeriesState};
 
@@ -20,7 +20,7 @@ impl Dispatcher {
         };
         let mut ready = Vec::new();
         let begin = self.to_begin();
-        let turn = Turn::of(&self.live, HELD);
+        let turn = Turn::of(&self.live, self.waiting.is_over());
         for (series, live) in &mut self.live {
             let complete = live.completed.is_some();
             if live.waits_to_begin() {
@@ -37,7 +37,9 @@ impl Dispatcher {
                     break;
                 };
                 if let Some(header) = live.headers.get(&instance) {
-                    engine.encode(header.clone(), frames, urgency, self.outbox.clone());
+                    let place = (Arc::clone(&self.waiting), Arc::clone(&live.overflow));
+                    let outbox = self.outbox.clone();
+                    engine.encode(header.clone(), frames, urgency, place, outbox);
                     live.in_flight += 1;
                 }
             }

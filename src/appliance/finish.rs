@@ -2,7 +2,7 @@
 //! no journal.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     io,
     num::NonZero,
     panic::resume_unwind,
@@ -13,7 +13,7 @@ use std::{
 use jiff::Zoned;
 use serde::Serialize;
 
-use super::{engine_room::SliceError, second_look};
+use super::{engine_room::SliceError, second_look, waiting::Kept};
 use crate::{
     chain,
     dicom::{Remedy, TroubleKind, Uid},
@@ -23,8 +23,8 @@ use crate::{
     },
     engine::{EngineInfo, Placement, Urgency, Workers},
     mask::{
-        self, Changes, Examination, Findings, Gate, HuHistogram, LabelSlice, Labels, LogOdds,
-        OrganSample, Outcome, Probabilities, Said, View,
+        self, Changes, Examination, Findings, Gate, HuHistogram, LabelSlice, Labels, OrganSample,
+        Outcome, Probabilities, Said, View,
     },
     model::{Bundle, Postprocess},
     series::InstanceHeader,
@@ -37,7 +37,7 @@ use crate::{
 /// the series is its answer, a thirtieth of the embedding's size.
 #[derive(Debug)]
 pub struct EncodedSlice {
-    pub log_odds: LogOdds,
+    pub log_odds: Kept,
     /// The encoder's probability that the slice shows the liver at all.
     pub organ_in_view: Option<f32>,
     /// How far the encoder finds it from the slices of training.
@@ -148,6 +148,8 @@ pub enum FinishError {
     Geometry(#[from] GeometryError),
     #[error("none of its {0} instances could be decoded")]
     NothingReadable(usize),
+    #[error("what the network said of a slice cannot be read back")]
+    ReadBack(#[from] io::Error),
     #[error("a second look at some slices")]
     SecondLook(#[from] SliceError),
     #[error(transparent)]
@@ -160,6 +162,7 @@ impl FinishError {
         match self {
             Self::Geometry(error) => error.remedy(),
             Self::NothingReadable(_) => Remedy::Resend,
+            Self::ReadBack(_) => Remedy::Service,
             Self::SecondLook(error) => error.remedy(),
             Self::Encode(error) => error.remedy(),
         }
@@ -170,6 +173,7 @@ impl FinishError {
         match self {
             Self::Geometry(error) => error.kind(),
             Self::NothingReadable(_) => TroubleKind::UnreadableSlices,
+            Self::ReadBack(_) => TroubleKind::File,
             Self::SecondLook(error) => error.kind(),
             Self::Encode(_) => TroubleKind::Encoding,
         }
@@ -224,8 +228,8 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
         .collect();
     let judged: Vec<_> = slices.iter().map(|slice| slice.organ_in_view).collect();
     let view = View::of(&judged, &along_mm);
-    let mut labels = label(&slices, &along_mm, &view, &manifest.postprocess);
-    let changes = clean(&mut labels, &slices, &stack, &manifest.postprocess);
+    let mut labels = label(&slices, &along_mm, &view, &manifest.postprocess)?;
+    let changes = clean(&mut labels, &slices, &stack, &manifest.postprocess)?;
     let findings = mask::measure(&labels, &stack);
     let (histogram, sample) = appearance(&slices, &view, &manifest.postprocess);
     let gates = mask::examine(
@@ -369,36 +373,44 @@ fn clean(
     slices: &[&EncodedSlice],
     stack: &Stack,
     rules: &Postprocess,
-) -> Changes {
+) -> io::Result<Changes> {
     let changes = mask::postprocess(labels, &stack.geometry, rules);
-    let said: Vec<_> = slices
-        .iter()
-        .map(|slice| Said {
-            log_odds: &slice.log_odds,
+    let said = |slice: usize| {
+        let slice = slices[slice];
+        let log_odds = slice.log_odds.get();
+        log_odds.map(|log_odds| Said {
+            log_odds,
             placement: &slice.placement,
         })
-        .collect();
-    mask::absorb_uncertain_lesions(labels, &said, rules);
-    changes
+    };
+    mask::absorb_uncertain_lesions(labels, said, rules)?;
+    Ok(changes)
 }
 
 /// The label map of every slice, on all cores: slices do not depend on each other.
-fn label(slices: &[&EncodedSlice], along_mm: &[f64], view: &View, rules: &Postprocess) -> Labels {
+fn label(
+    slices: &[&EncodedSlice],
+    along_mm: &[f64],
+    view: &View,
+    rules: &Postprocess,
+) -> io::Result<Labels> {
     // Neighbours of one slice are those of the next, too, so each is unpacked once.
-    let label_one = |unpacked: &mut BTreeMap<usize, Probabilities>, slice: usize| -> LabelSlice {
+    let label_one = |unpacked: &mut BTreeMap<usize, Probabilities>, slice: usize| {
         let placement = &slices[slice].placement;
         if !view.may_show_organ(slice, rules) {
-            return LabelSlice::background((placement.rows, placement.columns));
+            let size = (placement.rows, placement.columns);
+            return Ok(LabelSlice::background(size));
         }
         let near = mask::neighbours(along_mm, slice, rules.z_smoothing_mm);
         unpacked.retain(|at, _| near.contains(at));
         for at in near {
-            let unpack = || Probabilities::of(&slices[at].log_odds);
-            unpacked.entry(at).or_insert_with(unpack);
+            if let Entry::Vacant(place) = unpacked.entry(at) {
+                place.insert(Probabilities::of(&*slices[at].log_odds.get()?));
+            }
         }
         let smooth = Probabilities::mean(unpacked.values());
         let smooth = smooth.expect("a slice is its own neighbour");
-        mask::label_slice(&smooth, placement).into()
+        Ok(mask::label_slice(&smooth, placement).into())
     };
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let indices: Vec<usize> = (0..slices.len()).collect();
@@ -410,14 +422,14 @@ fn label(slices: &[&EncodedSlice], along_mm: &[f64], view: &View, rules: &Postpr
                 scope.spawn(move || {
                     let mut unpacked = BTreeMap::new();
                     let labelled = share.iter().map(|slice| label_one(&mut unpacked, *slice));
-                    labelled.collect::<Vec<_>>()
+                    labelled.collect::<Vec<io::Result<LabelSlice>>>()
                 })
             })
             .collect();
         let joined = running
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        joined.flatten().collect()
+        joined.flatten().collect::<io::Result<_>>()
     });
-    Labels { slices }
+    slices.map(|slices| Labels { slices })
 }

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use super::{engine_room::EngineRoom, finish::EncodedSlice};
+use super::{engine_room::EngineRoom, finish::EncodedSlice, waiting::Overflow};
 use crate::{
     dicom::{Trouble, TroubleKind, Uid},
     engine::Urgency,
@@ -32,6 +32,8 @@ pub(super) struct Live {
     pub headers: BTreeMap<Uid, InstanceHeader>,
     /// By instance and frame.
     pub encoded: HashMap<(Uid, usize), Arc<EncodedSlice>>,
+    /// Where those of them wait that memory has no room for.
+    pub overflow: Arc<Overflow>,
     /// Frames of instances that have not been given to the engine yet, oldest first.
     pub to_encode: VecDeque<(Uid, Range<usize>)>,
     pub in_flight: usize,
@@ -66,6 +68,7 @@ impl Live {
         Self {
             headers: BTreeMap::new(),
             encoded: HashMap::new(),
+            overflow: Arc::default(),
             to_encode: VecDeque::new(),
             in_flight: 0,
             engine: None,

@@ -36,6 +36,7 @@ mod trial;
 mod turns;
 mod upkeep;
 mod vitals;
+mod waiting;
 
 use std::{
     net::SocketAddr,
@@ -80,6 +81,7 @@ pub use selftest::{SelfTest, dice};
 pub use station::{Station, StationError};
 use trail::Trail;
 pub use trial::{Interest, Stored, TrialError, ask, destination, said, send_phantom};
+pub use waiting::Kept;
 
 /// The running appliance.
 pub struct Appliance {

@@ -29,6 +29,7 @@ use super::{
     trial,
     upkeep::Upkeep,
     vitals::Vitals,
+    waiting::Waiting,
 };
 use crate::{
     association::{self, Admission, Door, Policy},
@@ -126,6 +127,10 @@ impl Parts {
             quiet_period: self.config.series.quiet_period,
             live: BTreeMap::new(),
             engine: None,
+            waiting: Arc::new(Waiting::new(
+                Arc::clone(&self.spool),
+                usize::from(self.config.series.waiting_memory_mb) << 20,
+            )),
             results: Arc::new(results),
             outbox: inbox.clone(),
             wake: wake.to_vec(),
@@ -142,6 +147,9 @@ impl Parts {
 
     /// Accepts associations, as long as there is room for what they bring.
     pub(super) fn accept_associations(&self, doors: Vec<Door>, inbox: &mpsc::Sender<Message>) {
+        if self.config.callers.is_empty() {
+            tracing::warn!("no [[caller]] is configured: anyone on the network may send");
+        }
         let (admit, admission) = watch::channel(Admission::Open);
         let upkeep = Upkeep {
             spool: Arc::clone(&self.spool),

@@ -56,7 +56,8 @@ pub(super) fn agreement(
             .blocking_recv()
             .map_err(|_| EngineError::Stopped)??;
         if let Some(moved) = moved {
-            agreement.add(&first.log_odds, &moved, shift(manifest.output.stride));
+            let first = first.log_odds.get()?;
+            agreement.add(&first, &moved, shift(manifest.output.stride));
         }
     }
     Ok(agreement.dice())

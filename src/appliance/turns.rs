@@ -1,14 +1,9 @@
-//! Whose slices may be encoded, so that what waits in memory for its series is bounded.
+//! Whose slices may be encoded while there is no place for what waits.
 
 use std::collections::BTreeMap;
 
 use super::live::Live;
 use crate::dicom::Uid;
-
-/// What encoded slices that wait for the rest of their series may take in memory, all series
-/// together, bytes. With the bundle that comes along that is 4096 slices: two of the longest series at
-/// once, or thirteen ordinary ones.
-pub(super) const HELD: usize = 512 << 20;
 
 /// Whose slices are encoded now.
 #[derive(Debug, Eq, PartialEq)]
@@ -20,15 +15,15 @@ pub(super) enum Turn {
 }
 
 impl Turn {
-    pub(super) fn of(series: &BTreeMap<Uid, Live>, most: usize) -> Self {
-        let held: usize = series.values().map(held_by).sum();
+    /// `full`: memory holds all that it may, and the disk does not take the rest.
+    pub(super) fn of(series: &BTreeMap<Uid, Live>, full: bool) -> Self {
         let working = series.iter().filter(|(_, live)| live.retry_at.is_none());
         let nearest = working.max_by_key(|(_, live)| {
             let (begun, complete) = (live.segmenting, live.completed.is_some());
             (begun, complete, live.encoded.len())
         });
         match nearest {
-            Some((series, _)) if held >= most => Self::Only(series.clone()),
+            Some((series, _)) if full => Self::Only(series.clone()),
             _ => Self::Everybody,
         }
     }
@@ -39,12 +34,6 @@ impl Turn {
             Self::Only(one) => one == series,
         }
     }
-}
-
-/// Slices of one series went through one network, so they are of one size.
-fn held_by(live: &Live) -> usize {
-    let one = live.encoded.values().next();
-    one.map_or(0, |slice| slice.log_odds.bytes()) * live.encoded.len()
 }
 
 #[cfg(test)]
@@ -82,7 +71,7 @@ mod tests {
         };
         let (_, placement): (Image, _) = preprocess(&hounsfield, &plane, &bundle.manifest.input);
         Arc::new(EncodedSlice {
-            log_odds: LogOdds::of(&Logits(Array3::zeros((3, 2, 2))), &[1.0; 3]),
+            log_odds: LogOdds::of(&Logits(Array3::zeros((3, 2, 2))), &[1.0; 3]).into(),
             organ_in_view: None,
             distance: None,
             placement,
@@ -101,27 +90,26 @@ mod tests {
     }
 
     #[test]
-    fn when_too_much_waits_in_memory_only_the_series_nearest_to_its_result_goes_on() {
+    fn when_nothing_more_can_wait_only_the_series_nearest_to_its_result_goes_on() {
         let slice = slice();
-        let turn = |series: &_, slices| Turn::of(series, slices * slice.log_odds.bytes());
         let mut series = BTreeMap::from([
             (uid("1.1"), holding(3, &slice)),
             (uid("1.2"), holding(2, &slice)),
             (uid("1.3"), holding(0, &slice)),
         ]);
-        assert_eq!(turn(&series, 6), Turn::Everybody);
-        assert_eq!(turn(&series, 5), Turn::Only(uid("1.1")));
+        assert_eq!(Turn::of(&series, false), Turn::Everybody);
+        assert_eq!(Turn::of(&series, true), Turn::Only(uid("1.1")));
 
         // Complete comes before long, begun before complete, and what must wait before nothing.
         let complete = |live: &mut Live| live.completed = Some(Evidence::Quiet);
         complete(series.get_mut(&uid("1.2")).unwrap());
-        assert_eq!(turn(&series, 5), Turn::Only(uid("1.2")));
+        assert_eq!(Turn::of(&series, true), Turn::Only(uid("1.2")));
         let begun = series.get_mut(&uid("1.3")).unwrap();
         complete(begun);
         begun.segmenting = true;
-        assert_eq!(turn(&series, 5), Turn::Only(uid("1.3")));
+        assert_eq!(Turn::of(&series, true), Turn::Only(uid("1.3")));
         series.get_mut(&uid("1.3")).unwrap().retry_at = Some(Instant::now());
-        let left = turn(&series, 5);
+        let left = Turn::of(&series, true);
         assert!(left.includes(&uid("1.2")) && !left.includes(&uid("1.1")));
     }
 }

@@ -71,7 +71,7 @@ impl Upkeep {
 
     fn look(&self, before: Room) -> Room {
         let space = self.spool.free_space();
-        let room = marks(space.total).room(space, before);
+        let room = Watermarks::of(space.total).room(space, before);
         if room != before {
             tracing::warn!(
                 ?room,
@@ -114,15 +114,5 @@ impl Upkeep {
             }
             Err(error) => tracing::error!(error = chain(&error), "retention did not finish"),
         }
-    }
-}
-
-/// A scanner's largest series fits between the marks; they scale down on small disks.
-fn marks(total: u64) -> Watermarks {
-    let short = (total / 20).min(4 << 30);
-    Watermarks {
-        short,
-        reserve: short / 2,
-        margin: short / 8,
     }
 }

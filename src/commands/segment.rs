@@ -118,13 +118,12 @@ impl Segment {
         let labels: Vec<_> = labels.iter().map(LabelSlice::whole).collect();
         self.write_volume("labels.npy", &labels)?;
         if self.maps {
-            let maps: Vec<Maps> = finished
-                .stack
-                .order
-                .iter()
+            let order = finished.stack.order.iter();
+            let maps = order
                 .filter_map(|place| encoded.get(&(place.sop_instance.clone(), place.frame)))
-                .map(|slice| map_slice(&slice.log_odds, &slice.placement))
-                .collect();
+                .map(|slice| Ok(map_slice(&*slice.log_odds.get()?, &slice.placement)))
+                .collect::<io::Result<Vec<Maps>>>();
+            let maps = maps.or_fail(Failure::IO, "cannot read a slice back")?;
             let [lesion, entropy]: [Vec<_>; 2] = [
                 maps.iter().map(|map| map.lesion.clone()).collect(),
                 maps.into_iter().map(|map| map.entropy).collect(),

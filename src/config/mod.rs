@@ -182,6 +182,7 @@ mod tests {
             destinations = ["pacs"]
             [series]
             quiet-period = "5s"
+            waiting-memory-mb = 512
             [model]
             bundle = "/usr/share/hepar/models/liver-tumour"
             engine = "auto"

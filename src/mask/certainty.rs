@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{
     Labels, LogOdds,
     probabilities::probabilities,
@@ -9,9 +11,9 @@ use crate::{
 };
 
 /// What the network said of one slice, and where the slice lies in its field.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Said<'a> {
-    pub log_odds: &'a LogOdds,
+    pub log_odds: Cow<'a, LogOdds>,
     pub placement: &'a Placement,
 }
 
@@ -22,25 +24,32 @@ pub struct Said<'a> {
 /// than a large one; noise in a single slice, which hardly got over the boundary, is less certain
 /// than either.
 ///
-/// # Panics
-/// If there is not one of `said` for each slice of the labels.
-pub fn absorb_uncertain_lesions(labels: &mut Labels, said: &[Said<'_>], rules: &Postprocess) {
-    assert_eq!(labels.slices.len(), said.len());
+/// `said` is asked for slices that show a lesion only; its errors are returned, and nothing is changed.
+pub fn absorb_uncertain_lesions<'a, E>(
+    labels: &mut Labels,
+    said: impl Fn(usize) -> Result<Said<'a>, E>,
+    rules: &Postprocess,
+) -> Result<(), E> {
     if rules.minimum_lesion_certainty == 0.0 {
-        return;
+        return Ok(());
     }
     let lesions = Runs::of(&labels.slices, |label| label == LESION);
     let components = lesions.components(Connectivity::Corners);
-    let certainties = certainties(&lesions, &components, said);
+    let certainties = certainties(&lesions, &components, said)?;
     for (run, component) in lesions.all.iter().zip(&components.of_run) {
         if certainties[*component as usize] < rules.minimum_lesion_certainty {
             labels.of_mut(*run).fill(ORGAN);
         }
     }
+    Ok(())
 }
 
 /// For each component, 0 to 1.
-fn certainties(lesions: &Runs, components: &Components, said: &[Said<'_>]) -> Vec<f64> {
+fn certainties<'a, E>(
+    lesions: &Runs,
+    components: &Components,
+    said: impl Fn(usize) -> Result<Said<'a>, E>,
+) -> Result<Vec<f64>, E> {
     let mut sums = vec![(0.0, 0_u32); components.count];
     let of_run = lesions.all.iter().zip(&components.of_run);
     let of_run: Vec<(Run, u32)> = of_run.map(|(run, of)| (*run, *of)).collect();
@@ -48,7 +57,7 @@ fn certainties(lesions: &Runs, components: &Components, said: &[Said<'_>]) -> Ve
         let Said {
             log_odds,
             placement,
-        } = said[slice[0].0.slice as usize];
+        } = said(slice[0].0.slice as usize)?;
         let side = log_odds.side;
         let pixels = placement.to_source(&log_odds.pixels, side);
         // Of the network's pixels the nearest: in a mean over a lesion, what lies between two does
@@ -66,11 +75,13 @@ fn certainties(lesions: &Runs, components: &Components, said: &[Said<'_>]) -> Ve
         }
     }
     let means = sums.into_iter().map(|(sum, count)| sum / f64::from(count));
-    means.collect()
+    Ok(means.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use ndarray::Array3;
 
     use super::*;
@@ -129,15 +140,15 @@ mod tests {
             .iter()
             .map(|(log_odds, placement)| label_slice(&Probabilities::of(log_odds), placement));
         let mut labels: Labels = slices.collect();
-        let said: Vec<_> = said
-            .iter()
-            .map(|(log_odds, placement)| Said {
-                log_odds,
+        let said = |slice: usize| {
+            let (log_odds, placement) = &said[slice];
+            Ok::<_, Infallible>(Said {
+                log_odds: Cow::Borrowed(log_odds),
                 placement,
             })
-            .collect();
+        };
         let organ_and_lesion = labelled(&labels);
-        absorb_uncertain_lesions(&mut labels, &said, &rules);
+        absorb_uncertain_lesions(&mut labels, said, &rules).unwrap();
         assert_eq!(labelled(&labels), organ_and_lesion, "nothing is dropped");
         let whole = labels.slices.iter().map(LabelSlice::whole);
         whole.fold([0, 0], |[left, right], slice| {

@@ -51,6 +51,23 @@ impl LogOdds {
         size_of_val(self.pixels.as_slice())
     }
 
+    /// As many as [`Self::bytes`], for [`Self::from_bytes`].
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let values = self.pixels.as_flattened().iter();
+        values.map(|value| value.cast_unsigned()).collect()
+    }
+
+    /// Of what [`Self::to_bytes`] gave.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let (pixels, _) = bytes.as_chunks();
+        let pixels = pixels.iter().map(|pixel| pixel.map(u8::cast_signed));
+        let pixels: Vec<_> = pixels.collect();
+        Self {
+            side: pixels.len().isqrt(),
+            pixels,
+        }
+    }
+
     /// Whether the pixel at a row and column is rather organ or lesion than background.
     pub(super) fn is_organ(&self, row: usize, column: usize) -> bool {
         let [background, ..] = probabilities(self.pixels[row * self.side + column]);

@@ -426,6 +426,11 @@ impl<D: Disk> Spool<D> {
         self.results.put(&self.disk, name, &[bytes])
     }
 
+    /// Where everything that outlives the process is.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
     /// How much room there is. When even that cannot be asked, there is none: a disk that does not
     /// answer must not be promised to a scanner.
     pub fn free_space(&self) -> DiskSpace {

@@ -23,6 +23,18 @@ pub struct Watermarks {
 }
 
 impl Watermarks {
+    /// For a disk of `total` bytes: a scanner's largest series fits between the marks; they scale down
+    /// on small disks.
+    #[must_use]
+    pub fn of(total: u64) -> Self {
+        let short = (total / 20).min(4 << 30);
+        Self {
+            short,
+            reserve: short / 2,
+            margin: short / 8,
+        }
+    }
+
     /// The room there is now, after there was `before`.
     #[must_use]
     pub fn room(&self, space: DiskSpace, before: Room) -> Room {

@@ -25,6 +25,7 @@ pub mod names {
     pub const REPORTS_REFUSED: &str = "hepar_commitment_reports_refused_total";
     pub const DESTINATION_FAILING: &str = "hepar_destination_failing";
     pub const SERIES: &str = "hepar_series_finished_total";
+    pub const WAITING: &str = "hepar_waiting_slices_bytes";
     pub const QUEUE: &str = "hepar_queue_series";
     pub const RECEIVE_GAP: &str = "hepar_receive_gap_seconds";
     pub const ENCODE: &str = "hepar_encode_seconds";
@@ -129,6 +130,10 @@ fn describe() {
     );
     describe_counter!(names::SERIES, "Series that reached a final state, by state");
     describe_gauge!(names::QUEUE, "Series in work, by stage");
+    describe_gauge!(
+        names::WAITING,
+        "Encoded slices that wait for the rest of their series, by place"
+    );
     describe_histogram!(names::RECEIVE_GAP, "Time between two instances of a series");
     describe_histogram!(names::ENCODE, "Decoding and encoding of one slice");
     describe_histogram!(

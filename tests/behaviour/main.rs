@@ -102,5 +102,7 @@ mod under_systemd;
 mod updating_from_a_stick;
 /// A new system proves itself, or the box goes back to the old one.
 mod updating_the_system;
+/// Slices that memory has no room for wait on disk, and the result is the same.
+mod waiting_on_disk;
 /// What cannot work is one clear line and an exit code.
 mod wrong_configuration;

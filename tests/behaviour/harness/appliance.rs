@@ -28,9 +28,17 @@ pub struct Setup {
     tls: Option<SocketAddr>,
     more: String,
     retention: String,
+    series: String,
 }
 
 impl Setup {
+    /// What slices that wait for their series may take in memory.
+    #[must_use]
+    pub fn waiting_memory_mb(mut self, bound: u16) -> Self {
+        writeln!(self.series, "waiting-memory-mb = {bound}").unwrap();
+        self
+    }
+
     /// How long it keeps what is done with.
     #[must_use]
     pub fn keeping_for(mut self, duration: &str) -> Self {
@@ -183,6 +191,7 @@ impl Setup {
             tls,
             more,
             retention,
+            series,
         } = self;
         let status = status.replace("HOME", &home.path().display().to_string());
         // On a disk of its own it does as it would; otherwise the machine's disk may be nearly full, and
@@ -196,7 +205,7 @@ impl Setup {
         let text = format!(
             "[device]\nname = \"behaviour\"\nstate-dir = \"{}\"\n\n\
              [listener]\nae-title = \"HEPAR\"\naddress = \"{dicom}\"\n{listener}\n\
-             [series]\nquiet-period = \"1s\"\n\n[retention]\n{no_less}{retention}\n\
+             [series]\nquiet-period = \"1s\"\n{series}\n[retention]\n{no_less}{retention}\n\
              [model]\nengine = \"tract\"\n{model}\n\
              [status]\naddress = \"{page}\"\n{status}{callers}{destinations}{more}",
             state.display()
@@ -239,6 +248,7 @@ impl Hepar {
             tls: None,
             more: String::new(),
             retention: String::new(),
+            series: String::new(),
         }
     }
 
