@@ -27,6 +27,8 @@ mod stream;
 mod wire;
 
 #[cfg(test)]
+pub mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::{
@@ -149,9 +151,6 @@ pub async fn serve<D: Disk + 'static>(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(policy.max_associations + UNDECIDED));
-    if policy.callers.is_empty() {
-        tracing::warn!("no [[caller]] is configured: anyone on the network may send");
-    }
     let acceptor = Arc::new(Acceptor {
         slots: Slots::new(&policy),
         budget: Budget::new(policy.receive_memory),

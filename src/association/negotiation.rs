@@ -272,27 +272,16 @@ const UNSTATED_MAX_PDU_LENGTH: u32 = 16_384;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{association::CallerRule, dicom::transfer_syntax::DECODABLE};
+    use crate::{
+        association::{CallerRule, testing},
+        dicom::transfer_syntax::DECODABLE,
+    };
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn request(contexts: &[(&str, &[&str])]) -> AssociationRQ {
-        AssociationRQ {
-            protocol_version: 1,
-            calling_ae_title: "CT1".to_owned(),
-            called_ae_title: "HEPAR".to_owned(),
-            application_context_name: uids::DICOM_APPLICATION_CONTEXT.to_owned(),
-            presentation_contexts: contexts
-                .iter()
-                .zip((1..).step_by(2))
-                .map(|((class, syntaxes), id)| PresentationContextProposed {
-                    id,
-                    abstract_syntax: (*class).to_owned(),
-                    transfer_syntaxes: syntaxes.iter().map(|&s| s.to_owned()).collect(),
-                })
-                .collect(),
-            user_variables: vec![UserVariableItem::MaxLength(0)],
-        }
+        let variables = vec![UserVariableItem::MaxLength(0)];
+        testing::request(["CT1", "HEPAR"], contexts, variables)
     }
 
     fn policy() -> Policy {

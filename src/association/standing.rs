@@ -81,10 +81,10 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use dicom_ul::pdu::{Pdu, PresentationContextProposed};
+    use dicom_ul::pdu::Pdu;
 
     use super::*;
-    use crate::association::{Admission, CallerRule, negotiation::negotiate};
+    use crate::association::{Admission, CallerRule, negotiation::negotiate, testing};
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -109,22 +109,10 @@ mod tests {
             let roles = RequestorRoles { scu, scp };
             UserVariableItem::ScuScpRoleSelectionSubItem(COMMITMENT.to_owned(), roles)
         });
-        AssociationRQ {
-            protocol_version: 1,
-            calling_ae_title: title.to_owned(),
-            called_ae_title: "HEPAR".to_owned(),
-            application_context_name: uids::DICOM_APPLICATION_CONTEXT.to_owned(),
-            presentation_contexts: classes
-                .iter()
-                .zip((1..).step_by(2))
-                .map(|(class, id)| PresentationContextProposed {
-                    id,
-                    abstract_syntax: (*class).to_owned(),
-                    transfer_syntaxes: vec![uids::IMPLICIT_VR_LITTLE_ENDIAN.to_owned()],
-                })
-                .collect(),
-            user_variables: selected.into_iter().collect(),
-        }
+        let syntaxes = &[uids::IMPLICIT_VR_LITTLE_ENDIAN][..];
+        let contexts: Vec<_> = classes.iter().map(|class| (*class, syntaxes)).collect();
+        let variables = selected.into_iter().collect();
+        testing::request([title, "HEPAR"], &contexts, variables)
     }
 
     fn accepted(request: &AssociationRQ, policy: &Policy) -> Result<Vec<SopClassRole>, Rejection> {

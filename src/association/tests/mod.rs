@@ -17,7 +17,7 @@ use std::{
 use dicom_dictionary_std::uids;
 use dicom_ul::{
     ClientAssociation, ClientAssociationOptions,
-    pdu::{AssociationRQ, Pdu as UlPdu, PresentationContextProposed, UserVariableItem},
+    pdu::{Pdu as UlPdu, UserVariableItem},
 };
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle, time::timeout};
 
@@ -227,22 +227,10 @@ impl Peer {
 
     /// Contexts 1, 3, 5... propose `classes`.
     fn associate(&mut self, calling: &str, called: &str, classes: &[&str], max_pdu: u32) {
-        let request = UlPdu::AssociationRQ(AssociationRQ {
-            protocol_version: 1,
-            calling_ae_title: calling.to_owned(),
-            called_ae_title: called.to_owned(),
-            application_context_name: uids::DICOM_APPLICATION_CONTEXT.to_owned(),
-            presentation_contexts: classes
-                .iter()
-                .zip((1..).step_by(2))
-                .map(|(class, id)| PresentationContextProposed {
-                    id,
-                    abstract_syntax: (*class).to_owned(),
-                    transfer_syntaxes: vec![LE.to_owned()],
-                })
-                .collect(),
-            user_variables: vec![UserVariableItem::MaxLength(max_pdu)],
-        });
+        let contexts: Vec<_> = classes.iter().map(|class| (*class, &[LE][..])).collect();
+        let variables = vec![UserVariableItem::MaxLength(max_pdu)];
+        let request = testing::request([calling, called], &contexts, variables);
+        let request = UlPdu::AssociationRQ(request);
         // In one write: a server that hangs up at the first byte would break the next.
         let mut bytes = Vec::new();
         dicom_ul::write_pdu(&mut bytes, &request).unwrap();

@@ -3,32 +3,15 @@
 use dicom_core::{DataElement, VR, value::DataSetSequence};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
-use dicom_transfer_syntax_registry::entries::{
-    EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
-};
+use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
 
 use super::*;
 use crate::dicom::commitment::{INSTANCE, LONGEST_REPORT};
 
 const COMMITMENT: &str = uids::STORAGE_COMMITMENT_PUSH_MODEL;
 
-/// The command of a report of this event on this instance.
 fn command(instance: &str, event: u16) -> Vec<u8> {
-    let text = |tag, text: &str| DataElement::new(tag, VR::UI, text);
-    let number =
-        |tag, value: u16| DataElement::new(tag, VR::US, dicom_core::PrimitiveValue::from(value));
-    let command = InMemDicomObject::from_element_iter([
-        text(tags::AFFECTED_SOP_CLASS_UID, COMMITMENT),
-        number(tags::COMMAND_FIELD, 0x0100),
-        number(tags::MESSAGE_ID, 9),
-        number(tags::COMMAND_DATA_SET_TYPE, 1),
-        text(tags::AFFECTED_SOP_INSTANCE_UID, instance),
-        number(tags::EVENT_TYPE_ID, event),
-    ]);
-    let mut bytes = Vec::new();
-    let syntax = IMPLICIT_VR_LITTLE_ENDIAN.erased();
-    command.write_dataset_with_ts(&mut bytes, &syntax).unwrap();
-    bytes
+    testing::report_command(9, instance, event)
 }
 
 /// That instance 1.2.3 is committed.

@@ -4,7 +4,7 @@ use dicom_core::value::DataSetSequence;
 
 use super::*;
 use crate::{
-    association::dimse::ReportStatus,
+    association::{dimse::ReportStatus, testing::report_command},
     dicom::commitment::{INSTANCE, Referenced, Report, ReportError},
 };
 
@@ -31,18 +31,8 @@ fn report(request: &Message) -> (Vec<u8>, Vec<u8>) {
             DataSetSequence::from(vec![first]),
         ),
     ]);
-    let text = |tag, text: &str| DataElement::new(tag, VR::UI, text);
-    let number =
-        |tag, value: u16| DataElement::new(tag, VR::US, dicom_core::PrimitiveValue::from(value));
-    let command = InMemDicomObject::from_element_iter([
-        text(tags::AFFECTED_SOP_CLASS_UID, COMMITMENT),
-        number(tags::COMMAND_FIELD, 0x0100),
-        number(tags::MESSAGE_ID, 77),
-        number(tags::COMMAND_DATA_SET_TYPE, 1),
-        text(tags::AFFECTED_SOP_INSTANCE_UID, INSTANCE),
-        number(tags::EVENT_TYPE_ID, 1),
-    ]);
-    (encoded(&command, IMPLICIT), encoded(&report, EXPLICIT))
+    let command = report_command(77, INSTANCE, 1);
+    (command, encoded(&report, EXPLICIT))
 }
 
 impl Pacs {
