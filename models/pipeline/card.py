@@ -116,5 +116,5 @@ def _curves(path: Path, records: list[dict]) -> None:
     right.set(xlabel="step", ylabel="validation Dice", ylim=(0.7, 1.0))
     right.legend()
     figure.tight_layout()
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=80, metadata={"Software": None})
     plt.close(figure)

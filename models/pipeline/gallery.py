@@ -51,7 +51,7 @@ def draw(cases: list[tuple[Path, Path]], out: Path) -> str:
     for number, failure in enumerate(shown):
         _panel(axes[number % EACH][number // EACH], failure)
     figure.tight_layout()
-    figure.savefig(out, dpi=80)
+    figure.savefig(out, dpi=80, metadata={"Software": None})
     pyplot.close(figure)
     return (
         f"![failures]({out.name})\n\nThe worst of each kind among {len(cases)} synthetic series: truth green, what was found "
