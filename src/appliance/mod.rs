@@ -21,6 +21,7 @@ mod finish;
 mod intake;
 mod journal_outage;
 mod keeping_results;
+mod labelling;
 mod live;
 mod models;
 mod parts;

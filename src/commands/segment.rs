@@ -13,7 +13,7 @@ use hepar::{
     appliance::{self, Complete, SliceError, encode_frames, finish},
     dicom::{Remedy, Uid},
     engine::{EngineChoice, EngineOptions, Urgency, Workers},
-    mask::{LabelSlice, Maps, map_slice},
+    mask::{Findings, LabelSlice, Maps, map_slice},
     model::{Bundle, Trust},
     series::{Eligibility, InstanceHeader, judge, too_few},
 };
@@ -140,11 +140,10 @@ impl Segment {
 
         let result = &finished.json;
         let mut said = vec![format!(
-            "{} slices: liver {:.0} ml, {} lesions of {:.1} ml in {:.1} s; {}",
+            "{} slices: liver {:.0} ml, {} in {:.1} s; {}",
             result.n_slices,
             result.findings.liver_ml,
-            result.findings.lesions.len(),
-            result.findings.tumour_ml,
+            lesions(&result.findings),
             started.elapsed().as_secs_f64(),
             self.out.display(),
         )];
@@ -258,6 +257,16 @@ pub fn encode(
         }
     }
     Ok(encoded)
+}
+
+/// How many there are, and how large together.
+fn lesions(findings: &Findings) -> String {
+    let together = findings.tumour_ml;
+    match findings.lesions.len() {
+        0 => "no lesion".to_owned(),
+        1 => format!("1 lesion of {together:.1} ml"),
+        many => format!("{many} lesions of {together:.1} ml together"),
+    }
 }
 
 fn ms(since: Instant) -> f64 {
