@@ -15,7 +15,7 @@ use hepar::{
     encode::Segmentation,
     phantom::{self, Phantom, PhantomSpec},
     series::InstanceHeader,
-    spool::journal::SeriesState,
+    spool::journal::{SeriesRecord, SeriesState},
     status,
 };
 
@@ -41,6 +41,9 @@ pub struct Demo {
 }
 
 const PACS_TITLE: &str = "DEMO_PACS";
+
+/// Series looked at, of those that one directory may hold.
+const SERIES: u32 = 64;
 
 /// How long a result may take before the demo gives up.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -160,14 +163,11 @@ async fn await_seg(pacs: &mut Pacs, appliance: &Appliance) -> anyhow::Result<Pat
             Ok(Some((path, _))) => return Ok(path),
             Ok(None) => bail!("the demo PACS stopped"),
             Err(_) => {
-                let recent = appliance.journal.recent(1, 0)?;
-                let settled = recent.iter().find(|series| {
-                    series.state.is_settled() && series.state != SeriesState::Delivered
-                });
-                if let Some(series) = settled {
-                    let reason = series.reason.as_ref();
-                    let reason = reason.map_or("no reason was given", |it| &it.words);
-                    bail!("the series was {}: {reason}", series.state);
+                let series = appliance.journal.recent(SERIES, 0)?;
+                let reasons: Vec<String> = series.iter().filter_map(why_not).collect();
+                // The directory may hold more than the one that is segmented.
+                if !reasons.is_empty() && reasons.len() == series.len() {
+                    bail!("no series was segmented: {}", reasons.join("; "));
                 }
             }
         }
@@ -175,11 +175,20 @@ async fn await_seg(pacs: &mut Pacs, appliance: &Appliance) -> anyhow::Result<Pat
     bail!("no SEG came within {} s", PATIENCE.as_secs())
 }
 
+/// Why no SEG of a series will come; `None` if one did or may.
+fn why_not(series: &SeriesRecord) -> Option<String> {
+    let ended = series.state.is_settled() && series.state != SeriesState::Delivered;
+    let reason = series.reason.as_ref();
+    let reason = reason.map_or("no reason was given", |it| &it.words);
+    ended.then(|| format!("{} ({reason})", series.state))
+}
+
 /// What the SEG that arrived says, beside the truth.
 fn report(appliance: &Appliance, seg: &Path, truth: Option<&Phantom>) -> anyhow::Result<()> {
     let segmentation = Segmentation::read(&std::fs::read(seg)?)?;
-    let recent = appliance.journal.recent(1, 0)?;
-    let measured = recent.first().map(|series| &series.summary);
+    let series = appliance.journal.recent(SERIES, 0)?;
+    let mut segmented = series.iter().filter(|series| why_not(series).is_none());
+    let measured = segmented.find_map(|series| series.summary.liver_ml.map(|_| &series.summary));
     let liver_ml = measured.and_then(|m| m.liver_ml).unwrap_or(f64::NAN);
     let tumour_ml = measured.and_then(|m| m.tumour_ml).unwrap_or(f64::NAN);
     println!();
