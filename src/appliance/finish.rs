@@ -1,5 +1,5 @@
-//! From slices that have been through the network to what leaves the box. Pure: no clock, no disk,
-//! no journal.
+//! From slices that have been through the network to what leaves the box. No clock and no journal, and
+//! of the disk only what it is handed to read.
 
 use std::{collections::HashMap, io, sync::Arc};
 

@@ -9,6 +9,7 @@ use crate::harness::{
     appliance::Hepar,
     cli::{Finished, hepar_in},
     pacs::Pacs,
+    phantoms::Series,
 };
 
 const USAGE: i32 = 64;
@@ -218,6 +219,29 @@ fn demo_shows_the_whole_path_with_nothing_configured() {
     for word in ["slices", "liver", "tumour", "dice"] {
         assert!(shown.contains(word), "{word} is not in\n{shown}");
     }
+}
+
+#[test]
+fn demo_of_a_directory_tells_what_became_of_each_series_in_it() {
+    let home = TempDir::new().unwrap();
+    let push = |series: &[&Series]| {
+        let directory = home.path().join("study");
+        fs::create_dir_all(&directory).unwrap();
+        for file in series.iter().flat_map(|series| &series.files) {
+            fs::copy(file, directory.join(file.file_name().unwrap())).unwrap();
+        }
+        hepar(home.path(), "demo --series study")
+    };
+    let short = Series::three_slices(1400);
+    let refused = push(&[&short]);
+    assert_ne!(refused.code, Some(0));
+    let words = "no series was segmented: refused (3 slices, 8 are needed";
+    assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    let shown = push(&[&Series::small_abdomen(1401)])
+        .expect_success()
+        .stdout;
+    assert!(shown.contains("SEG stored"), "{shown}");
+    assert!(!shown.contains("NaN"), "{shown}");
 }
 
 #[test]
