@@ -61,7 +61,7 @@ fn the_life_of_a_series_and_a_refusal_are_recorded_without_the_patient() {
     let series = Series::small_abdomen(340);
     for file in &series.files {
         edit(file, |object| {
-            object.put(text(tags::PATIENT_ID, VR::LO, "MRN-4711"));
+            object.put(text(tags::PATIENT_ID, VR::LO, "MRN-QUOLL"));
             object.put(text(tags::PATIENT_NAME, VR::PN, "Doe^Jane"));
         });
     }
@@ -104,7 +104,7 @@ fn the_life_of_a_series_and_a_refusal_are_recorded_without_the_patient() {
         "one patient, one name"
     );
     let all = lines.concat();
-    for word in ["4711", "Doe", "Jane"] {
+    for word in ["QUOLL", "Doe", "Jane"] {
         assert!(!all.contains(word), "{word}");
     }
 
