@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from . import replay
-from .bundle import Origin, build
+from . import identity, replay
+from .bundle import NAME, Origin, build
 from .data import load_split
 from .fit import Plan, fit, load_average, steps_of
 from .network import HEADS, Widths
@@ -26,7 +26,12 @@ SELECTION = (
 def main() -> None:
     """Trains (or resumes), then builds and measures the bundle."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    try:
+        identity.check(NAME, arguments.version)
+    except ValueError as error:
+        parser.error(str(error))
     torch.set_num_threads(arguments.threads)
     arguments.scratch.mkdir(parents=True, exist_ok=True)
     train, validation = load_split(arguments.data)
@@ -41,12 +46,12 @@ def main() -> None:
         )
         mixture = Mixture(strength=arguments.strength)
         fit(train, validation, arguments.scratch, plan, mixture, Widths(), arguments.head)
+    log = arguments.scratch / "training-log.jsonl"
     patients = (len({one.patient for one in train}), len({one.patient for one in validation}))
     origin = Origin(
-        arguments.version, arguments.seed, patients, SELECTION, not arguments.float,
+        arguments.version, replay.read(log).seed, patients, SELECTION, not arguments.float,
         tuple(steps_of(path) for path in checkpoints),
     )
-    log = arguments.scratch / "training-log.jsonl"
     results = build(
         load_average(*checkpoints), arguments.out, log, train, validation, origin
     )
@@ -65,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--strength", type=float, default=1.0, help="of the augmentation; less near the end")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--head", choices=sorted(HEADS), default="conv")
-    parser.add_argument("--version", default="1.0.0", help="the bundle's version")
+    parser.add_argument("--version", default="1.0.0", help="the bundle's version: numbers with dots")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--float", action="store_true", help="keep weights and activations in float")
     parser.add_argument(

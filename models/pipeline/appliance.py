@@ -23,6 +23,7 @@ import tomli_w
 from pydicom.uid import generate_uid
 
 from . import gallery
+from .data import patient_of
 
 PHASES = ("portal-venous", "late-arterial", "native", "delayed")
 REGIONS = ("head", "chest", "pelvis", "limb", "cylinder")
@@ -92,12 +93,10 @@ def livers(report: dict) -> str:
     """The table of liver overlap on annotated slices."""
     liver = report["structures"]["liver"]
     dice, pooled = liver["metrics"]["dice"], liver["pooled"]
-    by_patient: dict[str, list[float]] = {}
-    for case in report["cases"]:
-        by_patient.setdefault(case["name"].split("_")[0], []).append(case["liver"]["metrics"]["dice"])
+    patients = {patient_of(case["name"]) for case in report["cases"]}
     low, high = pooled["interval"]
     return "\n".join([
-        f"| liver with tumour, {len(by_patient)} validation patients, {dice['cases']} slices | Dice |",
+        f"| liver with tumour, {len(patients)} validation patients, {dice['cases']} slices | Dice |",
         "|---|---|",
         f"| pooled over all pixels | {pooled['dice']:.4f} ({low:.3f} to {high:.3f}) |",
         f"| mean per slice | {dice['mean']:.4f} ({dice['low']:.3f} to {dice['high']:.3f}) |",
@@ -254,7 +253,7 @@ def main() -> None:
     name = tomllib.loads((arguments.bundle / "bundle.toml").read_text())
     parts = [
         f"# {name['name']} {name['version']} in the appliance\n\nMeasured with `hepar evaluate` and "
-        f"`hepar segment`, engine {arguments.engine}. Intervals are 95 %, by resampling cases.",
+        f"`hepar segment`, engine {arguments.engine}. Intervals are 95 %, by resampling patients.",
     ]
     if arguments.data:
         report = appliance.evaluate(arguments.bundle, arguments.data)

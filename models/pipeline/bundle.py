@@ -32,6 +32,7 @@ INTENDED_USE = (
     "Research and engineering. Draft segmentation of liver and liver tumours in axial abdominal CT "
     "for review by a radiologist. Not a medical device, not validated on real tumours."
 )
+NAME = "liver-tumour"
 ARCHITECTURE = (
     "SAM architecture (image encoder, embedding, promptless head), trained from scratch by this "
     "project: patchify stem, residual 3x3 stages, three global attention blocks at 1/16, "
@@ -114,9 +115,8 @@ def build(
     shipped, without = Runner(out), Runner(out, integer=False)
     results["golden"] = golden(out / "golden.npz", shipped, without)
     results["temperature"], results["calibration"] = calibrate.temperature(shipped, validation)
-    results["doubt"] = calibrate.doubt(shipped, validation, results["temperature"])
-    results["agreement"] = calibrate.agreement(shipped, validation, results["temperature"])
-    results["distance"] = distance_limits(shipped, validation)
+    results["gates"] = calibrate.gates(shipped, validation, results["temperature"])
+    results["gates"]["embedding-distance"] = distance_limits(shipped, validation)
     results["int8"] = _tumours_and_livers(shipped, validation)
     results["without_liver"] = evaluate.without_liver(shipped, validation, PHANTOMS)
     results["regions"] = evaluate.regions(shipped, validation, PHANTOMS)
@@ -156,18 +156,21 @@ def _calibration_inputs(train: list[Slice]) -> list[np.ndarray]:
 def golden(path: Path, shipped: Runner, without: Runner) -> dict[str, float]:
     """Writes one phantom slice with its expected logits; returns how far integer kernels stray.
 
-    The expected logits are those without activation quantisation; integer engines then differ by
-    rounding, and the tolerance in the manifest is twice what was seen here.
+    The expected logits are those in float; integer engines then differ by rounding, and the tolerance in
+    the manifest is twice what was seen here. What is kept is rounded, too, and a head that is hardly sure
+    of anything is of another opinion after that.
     """
     drawn = next(one for one in _phantoms_from(GOLDEN_SEED) if _shows_everything(one))
     image = windows(np.clip(np.round(drawn.hu), 0, 255))[None]
     expected, integer = without.logits(image), shipped.logits(image)
     # To a sixteenth, which is far within the tolerance and half the size.
-    np.savez_compressed(path, image=image, logits=np.round(16 * expected) / 16)
-    apart = expected.argmax(1) != integer.argmax(1)
+    kept = np.round(16 * expected) / 16
+    np.savez_compressed(path, image=image, logits=kept)
+    apart, turned = (one.argmax(1) != expected.argmax(1) for one in (integer, kept))
     return {
         "max_abs": float(np.abs(expected - integer).max()),
         "labels_apart": float(apart.mean()),
+        "labels_turned": float(turned.mean()),
     }
 
 
@@ -181,11 +184,10 @@ def _shows_everything(drawn: Drawn) -> bool:
 
 
 def _manifest(out: Path, results: dict, origin: Origin) -> str:
-    golden, t = results["golden"], results["temperature"]
     patients = f"by patient: {origin.patients[0]} train, {origin.patients[1]} validation"
     return tomli_w.dumps({
         "schema": 1,
-        "name": "liver-tumour",
+        "name": NAME,
         "version": origin.version,
         "licence": "CC-BY-SA-4.0",
         "attribution": ATTRIBUTION,
@@ -195,17 +197,12 @@ def _manifest(out: Path, results: dict, origin: Origin) -> str:
             "size": SIZE, "orientation": "LP", "field-mm": [300.0, 500.0],
             "windows": [list(window) for window in WINDOWS],
         },
-        "output": {"stride": Runner(out).stride(), "temperature": [t, t, t]},
+        "output": output(Runner(out), results["temperature"]),
         "segment": SEGMENTS,
         "postprocess": POSTPROCESS,
-        "gates": {
-            "organ-entropy": round(results["doubt"], 3),
-            "organ-entropy-refuse": round(calibrate.GUESSING * results["doubt"], 3),
-            "embedding-distance": results["distance"],
-            "organ-agreement": results["agreement"],
-        },
+        "gates": results["gates"],
         "quantisation": _quantisation(origin),
-        "golden": tolerance(golden),
+        "golden": tolerance(results["golden"]),
         "files": hashes(out),
         "provenance": {
             "data": "Medical Segmentation Decathlon Task03 Liver, 2-D slices; synthetic phantoms",
@@ -218,6 +215,11 @@ def _manifest(out: Path, results: dict, origin: Origin) -> str:
     })
 
 
+def output(runner: Runner, temperature: float) -> dict[str, int | list[float]]:
+    """What the manifest says of the logits; one temperature for every class."""
+    return {"stride": runner.stride(), "temperature": [temperature] * 3}
+
+
 def _quantisation(origin: Origin) -> dict[str, str]:
     return QUANTISED if origin.quantised else FLOATING
 
@@ -226,7 +228,7 @@ def tolerance(golden: dict[str, float]) -> dict[str, float]:
     """How far an engine may be from the golden logits: twice what int8 kernels were seen to stray."""
     return {
         "max-abs-error": round(max(0.1, 2 * golden["max_abs"]), 3),
-        "label-disagreement": round(max(0.002, 2 * golden["labels_apart"]), 4),
+        "label-disagreement": round(max(0.002, 2 * (golden["labels_apart"] + golden["labels_turned"])), 4),
     }
 
 

@@ -1,4 +1,5 @@
-"""One temperature for the logits, so that a probability of 0.8 is right four times in five."""
+"""One temperature for the logits, so that a probability of 0.8 is right four times in five, and the
+limits of the gates that ask how sure the network is."""
 
 from __future__ import annotations
 
@@ -19,20 +20,21 @@ SHIFT = (6, 10)
 REFUSE_AGREEMENT = 0.75
 """Less than this found again is no organ but chance: livers reach 0.96, what is found in limbs and pelves
 of phantoms 0.01 to 0.62."""
+FEWEST = 5
+"""So many patients it takes to say what 19 in 20 stay below."""
+OF_THE_HEAD = ("organ-entropy", "organ-entropy-refuse", "organ-agreement")
+"""Gates whose limits are another head's once the head is another."""
 
 
 def temperature(runner: Runner, slices: list[Slice]) -> tuple[float, dict[str, float]]:
-    """The divisor of all logits that minimises the log loss on slices with painted tumours.
+    """The divisor of all logits that minimises the log loss on slices with liver and tumours.
 
     A single divisor changes no label; only how sure the network says it is. Also returns the
     expected calibration error with and without it.
     """
     logits, labels = [], []
     for index, one in enumerate(slices):
-        rng = np.random.default_rng(SEED + 40_000 + index)
-        hu, label = one.hu.copy(), natural_labels(one.hu, one.label != BACKGROUND)
-        if index % 2:
-            paint(rng, hu, label, MM_PER_PIXEL, 2)
+        hu, label = _with_tumours(one, index)
         full = runner.full_logits(np.clip(hu, 0, 255))
         # Far from any boundary everything is certain; calibration is about the rest.
         near = F.max_pool2d(torch.from_numpy((label > 0).astype(np.float32))[None], 21, 1, 10)[0] > 0
@@ -49,8 +51,27 @@ def temperature(runner: Runner, slices: list[Slice]) -> tuple[float, dict[str, f
     }
 
 
-def doubt(runner: Runner, slices: list[Slice], divisor: float) -> float:
-    """The mean entropy over the liver, nats, that 19 in 20 patients stay below.
+def _with_tumours(one: Slice, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """HU and label with the tumours that were annotated; where none could be, painted ones in every second slice."""
+    if not (one.label == LIVER_OR_TUMOUR).any():
+        return one.hu, one.label
+    hu, label = one.hu.copy(), natural_labels(one.hu, one.label != BACKGROUND)
+    if index % 2:
+        paint(np.random.default_rng(SEED + 40_000 + index), hu, label, MM_PER_PIXEL, 2)
+    return hu, label
+
+
+def gates(runner: Runner, slices: list[Slice], divisor: float) -> dict[str, float | dict[str, float]]:
+    """The manifest's limits OF_THE_HEAD. What cannot be measured is left to the appliance's own limits."""
+    nats = doubt(runner, slices, divisor)
+    certainty = {} if nats is None else {
+        "organ-entropy": round(nats, 3), "organ-entropy-refuse": round(GUESSING * nats, 3),
+    }
+    return certainty | {"organ-agreement": agreement(runner, slices, divisor)}
+
+
+def doubt(runner: Runner, slices: list[Slice], divisor: float) -> float | None:
+    """The mean entropy over the liver, nats, that 19 in 20 patients stay below; None from fewer than FEWEST.
 
     Measured as the appliance measures it: on the network's grid, where background is not likelier
     than all else, with calibrated probabilities.
@@ -61,14 +82,16 @@ def doubt(runner: Runner, slices: list[Slice], divisor: float) -> float:
         log_p = F.log_softmax(logits, dim=0)
         entropy = -(log_p.exp() * log_p).sum(0)
         by_patient.setdefault(one.patient, []).append(entropy[log_p[0].exp() < 0.5])
-    means = [torch.cat(parts).mean().item() for parts in by_patient.values()]
-    return float(np.nanquantile(means, 0.95))
+    found = (torch.cat(parts) for parts in by_patient.values())
+    means = [entropy.mean().item() for entropy in found if len(entropy)]
+    return float(np.quantile(means, 0.95)) if len(means) >= FEWEST else None
 
 
 def agreement(runner: Runner, slices: list[Slice], divisor: float) -> dict[str, float]:
     """Limits on how much of the liver is found again when slices are moved, as Dice per patient.
 
-    It warns below what 19 in 20 patients reach, and refuses below REFUSE_AGREEMENT.
+    It warns below what 19 in 20 patients reach, and refuses below REFUSE_AGREEMENT. From fewer than
+    FEWEST patients only the second is known, and it warns of nothing else.
     """
     by_patient: dict[str, np.ndarray] = {}
     stride = runner.stride()
@@ -83,7 +106,9 @@ def agreement(runner: Runner, slices: list[Slice], divisor: float) -> dict[str, 
         counts = np.array([2 * (first & again).sum(), first.sum() + again.sum()], dtype=float)
         by_patient[one.patient] = by_patient.get(one.patient, np.zeros(2)) + counts
     found = [overlap / total for overlap, total in by_patient.values() if total]
-    warn = float(np.quantile(found, 0.05))
+    warn = float(np.quantile(found, 0.05)) if len(found) >= FEWEST else REFUSE_AGREEMENT
+    # The manifest's reader takes no limit that nothing but perfection could reach.
+    warn = min(warn, 0.999)
     return {"warn": round(warn, 3), "refuse": round(min(REFUSE_AGREEMENT, warn), 3)}
 
 

@@ -57,7 +57,8 @@ def write(out: Path, results: dict, words: dict[str, str], origin: Origin) -> No
     steps = max(record["step"] for record in records)
     segments = [record for record in records if "mixture" in record]
     shipped, plain, golden = results["int8"], results["float"], results["golden"]
-    regions = results["regions"]
+    regions, gates = results["regions"], results["gates"]
+    distance, agreement = gates["embedding-distance"], gates["organ-agreement"]
     (out / "README.md").write_text(Template(TEMPLATE.read_text()).substitute(
         version=origin.version, train=origin.patients[0], validation=origin.patients[1],
         averaged=f", and of {len(origin.points)} points of the run the mean" if len(origin.points) > 1 else "",
@@ -82,14 +83,19 @@ def write(out: Path, results: dict, words: dict[str, str], origin: Origin) -> No
         ),
         kept=f"{100 * regions['liver_kept']:.1f}", caught=f"{100 * regions['negative_caught']:.1f}",
         negatives=regions["negatives"],
-        doubt=f"{results['doubt']:.3f}", doubt_refuse=f"{GUESSING * results['doubt']:.3f}", guessing=GUESSING,
-        distance=results["distance"]["warn"], distance_refuse=results["distance"]["refuse"], foreign=FOREIGN,
-        agreement=results["agreement"]["warn"], agreement_refuse=results["agreement"]["refuse"],
+        doubt=_nats(gates.get("organ-entropy")), doubt_refuse=_nats(gates.get("organ-entropy-refuse")),
+        guessing=GUESSING,
+        distance=distance["warn"], distance_refuse=distance["refuse"], foreign=FOREIGN,
+        agreement=agreement["warn"], agreement_refuse=agreement["refuse"],
         weights=words["weights"], activations=words["activations"],
         temperature=results["temperature"], before=results["calibration"]["calibration_error_before"],
         after=results["calibration"]["calibration_error"], kilobytes=results["bytes"] // 1000,
         max_abs=f"{golden['max_abs']:.3f}", labels_apart=f"{100 * golden['labels_apart']:.3f}",
     ))
+
+
+def _nats(limit: float | None) -> str:
+    return "the appliance's own limit" if limit is None else f"{limit:.3f}"
 
 
 def _tumour_rows(results: dict) -> list[str]:

@@ -3,6 +3,10 @@
     FOLDER/images/NAME.nii.gz  FOLDER/labels/NAME.nii.gz      0 background, 1 liver, 2 tumour
     FOLDER/NAME/*.dcm                                         one CT series and one SEG per folder
 
+A patient may have several cases, which must not be parted: one phase of a liver is nearly a copy of
+another. A DICOM case is its Patient ID's, or its own patient's where that is empty; of a NIfTI file the
+name says whose it is, PATIENT_PHASE.nii.gz.
+
 Slices are laid exactly as the appliance lays them: columns to the patient's left, rows to the back,
 a square field of view of the image's own size within 300 to 500 mm, resampled by area to 256 pixels
 after clipping to 0..255 HU.
@@ -18,7 +22,7 @@ import numpy as np
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from .data import BACKGROUND, HU_TOP, LIVER, SIZE, TUMOUR, Slice
+from .data import BACKGROUND, HU_TOP, LIVER, SIZE, TUMOUR, Slice, patient_of
 
 FIELD_MM = (300.0, 500.0)
 AXIAL_COSINE = 0.95
@@ -29,7 +33,7 @@ TUMOUR_CODES = {"108369006", "4147007", "126851005", "M-80003", "M-03000"}
 
 
 def load(folder: Path) -> list[Slice]:
-    """Every slice of every case below `folder`; the case's name is the patient of its slices."""
+    """Every slice of every case below `folder`."""
     if (folder / "images").is_dir():
         slices = [one for path in sorted((folder / "images").glob("*.nii*")) for one in _nifti(folder, path)]
     else:
@@ -68,12 +72,12 @@ def _nifti(folder: Path, path: Path) -> Iterator[Slice]:
         raise ValueError(f"{path.name}: image and label do not lie on the same grid")
     along_x, along_y, _ = (float(mm) for mm in image.header.get_zooms()[:3])
     voxels, marks = np.asarray(image.dataobj), np.asarray(label.dataobj)
-    name = path.name.split(".")[0]
+    name = path.name.removesuffix(".gz").removesuffix(".nii")
     for z in range(voxels.shape[2]):
         # Canonical axes run right and anterior; ours run left and posterior, rows first.
         hu, mark = voxels[::-1, ::-1, z].T, marks[::-1, ::-1, z].T
         laid = lay(hu.astype(np.float32), mark.astype(np.uint8), (along_y, along_x))
-        yield Slice(*laid, name, f"{name}_{z:04}")
+        yield Slice(*laid, patient_of(name), f"{name}_{z:04}")
 
 
 def _dicom(case: Path) -> Iterator[Slice]:
@@ -85,6 +89,7 @@ def _dicom(case: Path) -> Iterator[Slice]:
     if len({image.SeriesInstanceUID for image in images}) != 1:
         raise ValueError(f"{case} holds more than one CT series")
     marks = _marks(segmentations[0])
+    patient = str(images[0].get("PatientID") or "").strip() or case.name
     for image in images:
         turn = _turn(image)
         hu = image.pixel_array * float(image.RescaleSlope) + float(image.RescaleIntercept)
@@ -94,7 +99,7 @@ def _dicom(case: Path) -> Iterator[Slice]:
         rows_mm, columns_mm = (float(mm) for mm in image.PixelSpacing)
         spacing = (columns_mm, rows_mm) if turn[0] else (rows_mm, columns_mm)
         laid = lay(_turned(hu.astype(np.float32), turn), _turned(mark, turn), spacing)
-        yield Slice(*laid, case.name, f"{case.name}_{_place(image.ImagePositionPatient)[2]:.1f}")
+        yield Slice(*laid, patient, f"{case.name}_{_place(image.ImagePositionPatient)[2]:.1f}")
 
 
 def _instances(case: Path) -> Iterator[pydicom.Dataset]:

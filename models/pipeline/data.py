@@ -51,6 +51,14 @@ def windows(hu: np.ndarray) -> np.ndarray:
     return np.stack(channels, axis=-3).astype(np.float32)
 
 
+def patient_of(name: str) -> str:
+    """The patient that PATIENT_SLICE names: what stands before the last underscore, or all of it.
+
+    The appliance's `hepar evaluate` reads names by the same rule.
+    """
+    return name.rpartition("_")[0] or name
+
+
 def load_split(folder: Path) -> tuple[list[Slice], list[Slice]]:
     """Reads training and validation slices of a folder of PNG pairs with a `split.json`.
 
@@ -63,7 +71,7 @@ def load_split(folder: Path) -> tuple[list[Slice], list[Slice]]:
         raise ValueError(f"patients in both parts of the split: {sorted(shared)}")
     parts: dict[str, list[Slice]] = {"train": [], "val": []}
     for path in sorted((folder / "images").glob("*.png")):
-        patient = path.stem.rsplit("_", 1)[0]
+        patient = patient_of(path.stem)
         part = "train" if patient in train else "val" if patient in validation else None
         if part is not None:
             parts[part].append(_read_pair(path, folder / "masks" / path.name, patient))

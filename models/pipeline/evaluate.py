@@ -54,7 +54,9 @@ class LesionTally:
             union = (answer | lesion).sum()
             self.found[size].append(bool((answer & lesion).sum() > FOUND_IOU * union))
             self.overlap[size] += (2 * (answer & lesion).sum(), answer.sum() + lesion.sum())
-        minimum = 3.0 / mm  # pixels of a speck 2 mm across; the appliance drops those too
+        # Pixels of a disc 2 mm across: less is a speck, far below what the appliance keeps
+        # (POSTPROCESS, minimum-lesion-ml).
+        minimum = np.pi / mm**2
         self.false_lesions += sum(
             1 for i in range(1, count + 1) if i not in touched and (mine == i).sum() > minimum
         )

@@ -2,7 +2,7 @@
 
 One file serves every engine. ONNX Runtime and TensorRT run the pairs as integer kernels; an engine
 without such kernels drops the activation pairs and folds the weights back to float at load, which
-`without_activation_pairs` does here so that the same thing can be measured.
+`in_float` does here so that the same thing can be measured.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static,
 )
@@ -55,6 +55,11 @@ def quantise(source: Path, target: Path, inputs: list[np.ndarray], keep: Collect
     onnx.checker.check_model(onnx.load(target), full_check=True)
 
 
+def in_float(model: ModelProto) -> ModelProto:
+    """A copy as an engine without integer kernels runs it: nothing quantised is left to compute."""
+    return with_float_weights(without_activation_pairs(model))
+
+
 def without_activation_pairs(model: ModelProto) -> ModelProto:
     """A copy whose QuantizeLinear/DequantizeLinear pairs on activations are wires; weights keep theirs."""
     model = copy.deepcopy(model)
@@ -81,11 +86,41 @@ def without_activation_pairs(model: ModelProto) -> ModelProto:
     for node in kept:
         node.input[:] = [renamed.get(origin(name), origin(name)) for name in node.input]
         node.output[:] = [renamed.get(name, name) for name in node.output]
+    return _with(model, kept, list(graph.initializer))
+
+
+def with_float_weights(model: ModelProto) -> ModelProto:
+    """A copy whose quantised constants are float ones, as an engine makes them once, when it loads them."""
+    model = copy.deepcopy(model)
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    folded, kept = [], []
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and constants.keys() >= {name for name in node.input if name}:
+            folded.append(_dequantised(node, constants))
+        else:
+            kept.append(node)
+    return _with(model, kept, [*constants.values(), *folded])
+
+
+def _dequantised(node: NodeProto, constants: dict[str, TensorProto]) -> TensorProto:
+    """What a DequantizeLinear makes of constants; scale and zero point are one, or one for each place on `axis`."""
+    stored, scale, *zero = (numpy_helper.to_array(constants[name]) for name in node.input if name)
+    axis = next((one.i for one in node.attribute if one.name == "axis"), 1)
+
+    def along_axis(values: np.ndarray) -> np.ndarray:
+        return values.reshape([-1 if at == axis % stored.ndim else 1 for at in range(stored.ndim)])
+
+    whole = stored.astype(np.int32) - along_axis(zero[0].astype(np.int32)) if zero else stored
+    return numpy_helper.from_array(whole.astype(np.float32) * along_axis(scale), node.output[0])
+
+
+def _with(model: ModelProto, nodes: list[NodeProto], constants: list[TensorProto]) -> ModelProto:
+    """The model with these nodes, and of the constants those that they use."""
+    graph = model.graph
     del graph.node[:]
-    graph.node.extend(kept)
-    used = {name for node in kept for name in node.input}
-    constants = [tensor for tensor in graph.initializer if tensor.name in used]
+    graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input}
     del graph.initializer[:]
-    graph.initializer.extend(constants)
+    graph.initializer.extend(tensor for tensor in constants if tensor.name in used)
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -35,6 +35,11 @@ class Recipe:
     segments: tuple[Segment, ...]
     averaged: tuple[int, ...]
 
+    @property
+    def seed(self) -> int:
+        """That of the last segment: the one that whoever goes on with the run has to know."""
+        return self.segments[-1].plan.seed
+
 
 def read(log: Path) -> Recipe:
     """What a training log says of how its run went. A segment that made no step left no trace."""

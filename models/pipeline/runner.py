@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from .data import SIZE, windows
-from .quantise import without_activation_pairs
+from .quantise import in_float
 
 
 class Runner:
-    """Encoder and head of a folder; `integer=False` drops activation quantisation, as tract does."""
+    """Encoder and head of a folder; `integer=False` computes in float, as tract does."""
 
     def __init__(self, folder: Path, integer: bool = True, threads: int = 1):
         self.encoder = session(folder / "encoder.onnx", integer, threads)
@@ -50,13 +50,13 @@ class Runner:
 
 
 def session(path: Path, integer: bool = True, threads: int = 1) -> onnxruntime.InferenceSession:
-    """A graph on so many threads; `integer=False` drops its activation quantisation."""
+    """A graph on so many threads; `integer=False` takes its quantisation out."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     graph = onnx.load(path)
     if not integer:
-        graph = without_activation_pairs(graph)
+        graph = in_float(graph)
     return onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -13,9 +13,9 @@ import onnx
 import onnxruntime
 import torch
 
-from pipeline import bundle, export, fit, heads, losses, negatives, phantom, prompts, quantise, replay, tumours
+from pipeline import bundle, export, fit, heads, identity, losses, negatives, phantom, prompts, quantise, replay, tumours
 from pipeline.baselines import UNet, VNet
-from pipeline.data import BACKGROUND, IGNORED, LIVER, LIVER_OR_TUMOUR, SIZE, TUMOUR, Slice, windows
+from pipeline.data import BACKGROUND, IGNORED, LIVER, LIVER_OR_TUMOUR, SIZE, TUMOUR, Slice, patient_of, windows
 from pipeline.evaluate import LesionTally
 from pipeline.familiar import Familiarity
 from pipeline.network import HEADS, Model, Widths, answer
@@ -101,9 +101,11 @@ class Replay(unittest.TestCase):
             self.assertEqual((recipe.widths, recipe.head), (SMALL, "linear"))
             ends = [(one.plan.steps, one.plan.seed, one.mixture.strength) for one in recipe.segments]
             self.assertEqual(ends, [(2, 1, 1.0), (3, 7, 0.5), (4, 7, 0.5)])
+            self.assertEqual(recipe.seed, 7)
 
             points = replay.run(recipe, slices, slices, again)
             self.assertEqual([fit.steps_of(point) for point in points], [2, 3, 4])
+            self.assertEqual(replay.read(again / "training-log.jsonl").seed, 7)
             logged = [json.loads(line) for line in (again / "training-log.jsonl").read_text().splitlines()]
             rates = [[one["rate"] for one in logged if "rate" in one]]
             logged = [json.loads(line) for line in log.read_text().splitlines()]
@@ -118,8 +120,15 @@ class Replay(unittest.TestCase):
                 replay.read(log)
 
 
+def literally(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """A graph run node by node: ONNX Runtime's own rewriting would turn quantised weights into products of integers."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(graph.SerializeToString(), options)
+
+
 class Graphs(unittest.TestCase):
-    def test_quantised_graphs_agree_with_the_network_with_and_without_activation_pairs(self):
+    def test_a_quantised_graph_and_what_an_engine_without_integer_kernels_makes_of_it_agree_with_the_network(self):
         torch.manual_seed(2)
         model = Model(SMALL).eval()
         image = windows(np.clip(phantom.abdomen(np.random.default_rng(1)).hu, 0, 255))[None]
@@ -130,13 +139,38 @@ class Graphs(unittest.TestCase):
             expected = model.encoder(torch.from_numpy(image))[0].numpy()
             quantise.quantise(encoder, folder / "int8.onnx", [image], bundle.FLOAT_NODES)
             whole = onnx.load(folder / "int8.onnx")
-            plain = quantise.without_activation_pairs(whole)
-        self.assertFalse([node for node in plain.graph.node if node.op_type == "QuantizeLinear"])
-        for graph in (whole, plain):
-            session = onnxruntime.InferenceSession(graph.SerializeToString())
-            found, distance = session.run(["embedding", "distance"], {"image": image})
+            wired, plain = quantise.without_activation_pairs(whole), quantise.in_float(whole)
+        self.assertEqual({node.op_type for node in plain.graph.node} & {"QuantizeLinear", "DequantizeLinear"}, set())
+        embeddings = []
+        for graph in (whole, wired, plain):
+            found, distance = literally(graph).run(["embedding", "distance"], {"image": image})
             self.assertEqual(distance.shape, (1, 1))
             self.assertGreater(np.corrcoef(found.ravel(), expected.ravel())[0, 1], 0.99)
+            embeddings.append(found)
+        np.testing.assert_allclose(embeddings[1], embeddings[2], atol=1e-5)
+
+    def test_a_weight_folded_to_float_is_what_the_graph_would_make_of_it(self):
+        rng = np.random.default_rng(6)
+        for scales, zeros in (((), None), ((), -3), ((4,), None), ((4,), 5)):
+            axis = {"axis": 1} if scales else {}
+            constants = {"weight": rng.integers(-128, 128, (3, 4), dtype=np.int8), "scale": rng.random(scales, np.float32)}
+            if zeros is not None:
+                constants["zero"] = np.full(scales, zeros, np.int8)
+            nodes = [
+                onnx.helper.make_node("DequantizeLinear", list(constants), ["float"], **axis),
+                onnx.helper.make_node("MatMul", ["in", "float"], ["out"]),
+            ]
+            shapes = {name: onnx.helper.make_tensor_value_info(name, 1, [1, width]) for name, width in (("in", 3), ("out", 4))}
+            graph = onnx.helper.make_graph(
+                nodes, "one", [shapes["in"]], [shapes["out"]],
+                [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+            )
+            whole = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)])
+            folded = quantise.in_float(whole)
+            self.assertEqual([node.op_type for node in folded.graph.node], ["MatMul"])
+            given = {"in": rng.random((1, 3), np.float32)}
+            found = [literally(one).run(None, given)[0] for one in (whole, folded)]
+            np.testing.assert_allclose(*found, rtol=1e-6)
 
     def test_a_head_ends_at_the_resolution_of_what_it_takes(self):
         embedding, skip = torch.zeros(1, 8, SIZE // 4, SIZE // 4), torch.zeros(1, 4, SIZE // 2, SIZE // 2)
@@ -226,6 +260,31 @@ class Scores(unittest.TestCase):
         tally.add(answer, truth, np.zeros_like(truth), 1.6)
         self.assertEqual(tally.found["10 to 20 mm"], [True, False])
         self.assertEqual(tally.false_lesions, 1)
+
+    def test_what_is_smaller_than_a_disc_of_2_mm_is_no_false_lesion_whatever_the_pixels(self):
+        nothing, one, four = np.zeros((3, 64, 64), dtype=bool)
+        one[20, 20], four[20:22, 20:22] = True, True
+        for mm, pixels_of_a_speck, false in ((2.0, one, 1), (1.0, one, 0), (1.0, four, 1), (0.8, four, 0)):
+            tally = LesionTally()
+            tally.add(pixels_of_a_speck, nothing, nothing, mm)
+            self.assertEqual(tally.false_lesions, false, f"{pixels_of_a_speck.sum()} pixels of {mm} mm")
+
+
+class Names(unittest.TestCase):
+    def test_a_patient_is_what_stands_before_the_last_underscore(self):
+        names = ("7_031", "site_b_7_031", "liver", "7_")
+        self.assertEqual([patient_of(name) for name in names], ["7", "site_b_7", "liver", "7"])
+
+    def test_a_bundle_is_called_what_the_appliance_installs(self):
+        for name, version in (("liver-tumour", "1.10.0"), ("2-phase", "0"), ("x" * 64, "1.2.3.4294967295")):
+            identity.check(name, version)
+        for name, version in (
+            ("liver-tumour", "1.0.0+tuned"), ("Liver", "1"), ("", "1"), ("-x", "1"), ("a/b", "1"), ("x" * 65, "1"),
+            ("x", ""), ("x", "1."), ("x", "01"), ("x", "+1"), ("x", "1.2.3.4.5"), ("x", "4294967296"), ("x", "1\n"),
+            ("x", "\u0661"),
+        ):
+            with self.assertRaisesRegex(ValueError, "numbers with dots", msg=f"{name}@{version}"):
+                identity.check(name, version)
 
 
 if __name__ == "__main__":
