@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{dispatcher::Dispatcher, live::Live, results::ResultError, trail};
+use super::{dispatcher::Dispatcher, live::Live, recovery::ATTEMPTS, results::ResultError, trail};
 use crate::{
     dicom::{Remedy, Trouble, TroubleKind, Uid},
     series::{Completed, Eligibility, InstanceHeader, judge, too_few},
@@ -74,9 +74,9 @@ impl Dispatcher {
             return;
         };
         live.making_result = false;
+        let overtaken = live.headers.len() > instances;
         match outcome {
             Ok(state) => {
-                let overtaken = live.headers.len() > instances;
                 self.wake_deliverers();
                 metrics::counter!(metric_names::SERIES, "state" => state.as_str()).increment(1);
                 if overtaken {
@@ -86,6 +86,13 @@ impl Dispatcher {
                 }
             }
             Err(ResultError::Journal(error)) => self.journal_failed(&error),
+            // What it lacked may be what came meanwhile.
+            Err(_) if overtaken => self.make_again(series),
+            Err(error @ ResultError::NotComputed(_)) => {
+                let trouble = error.trouble();
+                self.doubt_engine(&trouble);
+                self.compute_anew(series, &trouble);
+            }
             Err(error) if error.remedy() == Remedy::Wait => {
                 tracing::warn!(%series, error = &error as &dyn std::error::Error, "no result yet, trying again");
                 live.segmenting = false;
@@ -107,6 +114,28 @@ impl Dispatcher {
                 };
                 self.settle(series, state, &error.trouble(), error.remedy());
             }
+        }
+    }
+
+    /// The network gave no numbers. Another engine, or the same one loaded anew, gets one more chance.
+    fn compute_anew(&mut self, series: &Uid, trouble: &Trouble) {
+        let record = match self.journal.series(series) {
+            Ok(record) => record,
+            Err(error) => return self.journal_failed(&error),
+        };
+        if record.is_none_or(|record| record.attempts >= ATTEMPTS) {
+            return self.settle(series, SeriesState::Failed, trouble, Remedy::Service);
+        }
+        tracing::warn!(%series, reason = %trouble, "no result yet, the engine is checked first");
+        // Without a reason to wait, the attempt counts.
+        if let Err(error) =
+            self.journal
+                .advance(series, SeriesState::Queued, None, Timestamp::now())
+        {
+            self.journal_failed(&error);
+        }
+        if let Some(live) = self.live.remove(series) {
+            self.live.insert(series.clone(), live.anew());
         }
     }
 

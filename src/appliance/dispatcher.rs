@@ -7,7 +7,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,6 +27,7 @@ use super::{
     intake::{Intake, Taken},
     journal_outage::Outage,
     live::{Live, Trust},
+    pulse::Stuck,
     reports::Reports,
     results::{ResultError, Results},
     selftest::{Occasion, SelfTests},
@@ -55,8 +59,8 @@ pub(super) enum Message {
     },
     /// Somebody pressed a button on the page.
     Order(status::Request),
-    /// Whether messages are taken, and the journal can be read.
-    Pulse(oneshot::Sender<bool>),
+    /// Whether messages are taken, the journal can be read, and the engine moves.
+    Pulse(oneshot::Sender<Result<(), Stuck>>),
     SelfTest(Occasion),
     Stop,
 }
@@ -70,6 +74,10 @@ pub(super) struct Dispatcher {
     pub quiet_period: Duration,
     pub live: BTreeMap<Uid, Live>,
     pub engine: Option<Arc<EngineRoom>>,
+    /// Set when the engine gave no numbers: it is then loaded and checked anew.
+    pub doubted: Arc<AtomicBool>,
+    /// Since when an engine that once worked is missing.
+    pub lost_engine: Option<Instant>,
     pub waiting: Arc<Waiting>,
     pub results: Arc<Results>,
     /// Clones go to whoever has to report back.
@@ -84,6 +92,10 @@ pub(super) struct Dispatcher {
 
 /// Instances taken into the journal in one transaction at most.
 const BATCH: usize = 64;
+
+/// A job at the engine takes seconds on the slowest box. After so long it never ends, and an engine
+/// that cannot be loaded again for so long needs a new process.
+const LONGEST_JOB: Duration = Duration::from_mins(10);
 
 /// While a slice is still at the engine, the journal is not tried in a hot loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
@@ -155,7 +167,7 @@ impl Dispatcher {
             } => self.result(&series, instances, outcome),
             Message::Order(request) => self.ordered(request),
             // Who asked may have stopped waiting.
-            Message::Pulse(answer) => drop(answer.send(self.journal.next_delivery_at().is_ok())),
+            Message::Pulse(answer) => drop(answer.send(self.moves())),
             // A series in work is worth more than a regular test.
             Message::SelfTest(Occasion::Due) if !self.live.is_empty() => {}
             Message::SelfTest(_) => self.self_tests.begin(self.engine.clone()),
@@ -251,11 +263,38 @@ impl Dispatcher {
                 self.facts
                     .pin(|facts| facts.engine = Some(Ok(engine.facts())));
                 self.engine = Some(engine);
+                self.lost_engine = None;
             }
             Err(reason) => {
                 tracing::error!(%reason, "no engine: receiving and keeping, not segmenting");
                 self.facts.pin(|facts| facts.engine = Some(Err(reason)));
             }
+        }
+    }
+
+    /// Nothing more is given to this engine, until it was loaded and checked once more.
+    pub(super) fn doubt_engine(&mut self, reason: &Trouble) {
+        if self.engine.take().is_some() {
+            tracing::error!(%reason, "the engine gives no numbers and is checked anew");
+            self.lost_engine = Some(Instant::now());
+            self.facts
+                .pin(|facts| facts.engine = Some(Err(reason.clone())));
+            self.doubted.store(true, Ordering::Release);
+        }
+    }
+
+    fn moves(&self) -> Result<(), Stuck> {
+        let hangs = |engine: &Arc<EngineRoom>| engine.workers.longest() > LONGEST_JOB;
+        if self.journal.counts().is_err() {
+            Err(Stuck::Journal)
+        } else if self.engine.iter().any(hangs)
+            || self
+                .lost_engine
+                .is_some_and(|at| at.elapsed() > LONGEST_JOB)
+        {
+            Err(Stuck::Engine)
+        } else {
+            Ok(())
         }
     }
 

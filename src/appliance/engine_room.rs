@@ -10,15 +10,11 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{
-    dispatcher::Message,
-    finish::EncodedSlice,
-    waiting::{Overflow, Waiting},
-};
+use super::{dispatcher::Message, finish::EncodedSlice, live::Live, waiting::Waiting};
 use crate::{
     chain,
     dicom::{Remedy, Trouble, TroubleKind, Uid},
-    engine::{Engine, EngineError, EngineOptions, Urgency, Workers, preprocess},
+    engine::{Engine, EngineError, EngineOptions, Workers, preprocess},
     mask::{HuHistogram, LogOdds, OrganSample},
     model::{Bundle, Manifest},
     series::{InstanceHeader, is_slice},
@@ -42,6 +38,8 @@ impl fmt::Debug for EngineRoom {
 /// Slices of one instance that have been through the engine.
 pub(super) struct SliceOutcome {
     pub series: Uid,
+    /// [`Live::number`] of who asked.
+    pub number: u64,
     pub sop_instance: Uid,
     /// By frame, or why the instance cannot be used.
     pub slices: Result<Vec<(usize, EncodedSlice)>, Trouble>,
@@ -113,15 +111,18 @@ impl EngineRoom {
         }
     }
 
-    /// Queues frames of an instance; the outcome comes to `outbox`, and waits where `place` finds room.
+    /// Queues frames of an instance of a series in work; the outcome comes to `outbox`, and waits
+    /// where `waiting` finds room.
     pub(super) fn encode(
         &self,
+        live: &Live,
         header: InstanceHeader,
         frames: Range<usize>,
-        urgency: Urgency,
-        place: (Arc<Waiting>, Arc<Overflow>),
+        waiting: &Arc<Waiting>,
         outbox: mpsc::Sender<Message>,
     ) {
+        let (number, urgency) = (live.number, live.urgency());
+        let (waiting, overflow) = (Arc::clone(waiting), Arc::clone(&live.overflow));
         let spool = Arc::clone(&self.spool);
         let bundle = Arc::clone(&self.bundle);
         let series = header.series.clone();
@@ -132,7 +133,6 @@ impl EngineRoom {
                 encode_frames(engine, &file, &header, frames, &bundle.manifest)
             }));
             let slices = slices.unwrap_or(Err(SliceError::Panicked));
-            let (waiting, overflow) = place;
             let slices = slices.map(|slices| {
                 let kept = slices.into_iter().map(|(frame, slice)| {
                     let log_odds = waiting.keep(slice.log_odds, &overflow);
@@ -147,6 +147,7 @@ impl EngineRoom {
             }
             let outcome = SliceOutcome {
                 series: header.series.clone(),
+                number,
                 sop_instance: header.sop_instance.clone(),
                 slices: slices.map_err(|error| Trouble::new(error.kind(), chain(&error))),
             };

@@ -15,8 +15,14 @@ use crate::{dicom::Uid, spool::journal::SeriesState};
 impl Dispatcher {
     /// Gives the engine slices, and makes results of series whose slices are all encoded.
     pub(super) fn feed_engine(&mut self) {
+        // What was begun can be fed at once.
+        while self.feed_once() {}
+    }
+
+    /// Whether a series was begun.
+    fn feed_once(&mut self) -> bool {
         let Some(current) = self.engine.clone() else {
-            return;
+            return false;
         };
         let mut ready = Vec::new();
         let begin = self.to_begin();
@@ -29,17 +35,15 @@ impl Dispatcher {
             if !(complete || live.trust == Trust::New) {
                 continue;
             }
-            let urgency = live.urgency();
             let engine = live.engine.get_or_insert_with(|| Arc::clone(&current));
             let engine = Arc::clone(engine);
             while live.in_flight < EngineRoom::SHARE && turn.includes(series) {
                 let Some((instance, frames)) = live.to_encode.pop_front() else {
                     break;
                 };
-                if let Some(header) = live.headers.get(&instance) {
-                    let place = (Arc::clone(&self.waiting), Arc::clone(&live.overflow));
+                if let Some(header) = live.headers.get(&instance).cloned() {
                     let outbox = self.outbox.clone();
-                    engine.encode(header.clone(), frames, urgency, place, outbox);
+                    engine.encode(live, header, frames, &self.waiting, outbox);
                     live.in_flight += 1;
                 }
             }
@@ -47,16 +51,11 @@ impl Dispatcher {
                 ready.push((series.clone(), engine));
             }
         }
-        let began = !begin.is_empty();
-        for series in &begin {
-            self.begin(series);
-        }
         for (series, engine) in &ready {
             self.make_result(engine, series);
         }
-        if began {
-            self.feed_engine();
-        }
+        // Without the journal nothing is begun, and the first failure says so.
+        !begin.is_empty() && begin.iter().all(|series| self.begin(series))
     }
 
     /// Complete series whose segmentation is not begun and may be: all of them, unless one is suspected
@@ -77,7 +76,8 @@ impl Dispatcher {
     }
 
     /// Counts the attempt before the work starts, so that work that ends the process is counted.
-    fn begin(&mut self, series: &Uid) {
+    /// Whether the journal took it.
+    fn begin(&mut self, series: &Uid) -> bool {
         match self
             .journal
             .advance(series, SeriesState::Segmenting, None, Timestamp::now())
@@ -86,8 +86,12 @@ impl Dispatcher {
                 if let Some(live) = self.live.get_mut(series) {
                     live.segmenting = true;
                 }
+                true
             }
-            Err(error) => self.journal_failed(&error),
+            Err(error) => {
+                self.journal_failed(&error);
+                false
+            }
         }
     }
 
@@ -95,6 +99,9 @@ impl Dispatcher {
         let Some(live) = self.live.get_mut(&outcome.series) else {
             return;
         };
+        if live.number != outcome.number {
+            return;
+        }
         live.in_flight -= 1;
         match outcome.slices {
             Ok(slices) => {

@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::Range,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -29,6 +32,8 @@ pub(super) enum Trust {
 /// One series between its first instance and its result.
 #[derive(Debug)]
 pub(super) struct Live {
+    /// Tells it from an earlier one of the same series, whose slices may still come from the engine.
+    pub number: u64,
     pub headers: BTreeMap<Uid, InstanceHeader>,
     /// By instance and frame.
     pub encoded: HashMap<(Uid, usize), Arc<EncodedSlice>>,
@@ -65,7 +70,9 @@ impl Live {
     }
 
     pub(super) fn new(trust: Trust, now: Instant) -> Self {
+        static CREATED: AtomicU64 = AtomicU64::new(0);
         Self {
+            number: CREATED.fetch_add(1, Ordering::Relaxed),
             headers: BTreeMap::new(),
             encoded: HashMap::new(),
             overflow: Arc::default(),
@@ -81,6 +88,17 @@ impl Live {
             retry_at: None,
             last_durable: now,
         }
+    }
+
+    /// The same series from the beginning: nothing of it has been through the engine.
+    pub(super) fn anew(self) -> Self {
+        let mut anew = Self::new(Trust::TakenUp, self.last_durable);
+        for header in self.headers.into_values() {
+            anew.add(header, self.last_durable);
+        }
+        anew.completed = self.completed;
+        anew.completed_again = self.completed_again;
+        anew
     }
 
     pub(super) fn add(&mut self, header: InstanceHeader, now: Instant) {

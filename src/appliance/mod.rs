@@ -15,6 +15,8 @@ mod completing;
 mod credentials;
 mod deliveries;
 mod dispatcher;
+#[cfg(test)]
+mod dispatcher_tests;
 mod engine_room;
 mod feeding;
 mod finish;
@@ -180,6 +182,7 @@ impl Appliance {
             journal,
             facts,
             audit,
+            doubted: Arc::default(),
             stop: CancellationToken::new(),
             tracker: TaskTracker::new(),
         };

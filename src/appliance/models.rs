@@ -6,12 +6,20 @@
 //! starting, or busy loading another bundle is not missed.
 //!
 //! A bundle that fails its check never replaces one that works. At the start the next one in line
-//! takes its place; while running, the one that runs goes on. Either is said on the page.
+//! takes its place; while running, the one that runs goes on. Either is said on the page. While nothing
+//! runs, loading is tried again and again; and what ran is loaded and checked anew when it gave no numbers.
 //!
 //! TensorRT builds its plan for minutes when it meets a bundle for the first time. No series waits
 //! for that: tract serves from the start, and what begins after the plan is ready runs on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +41,9 @@ use crate::{
 /// How often the selection is looked at. It is one small file in the page cache.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// While nothing runs, loading is tried this often: a device or a volume may have come late.
+const AGAIN: Duration = Duration::from_mins(1);
+
 pub(super) struct Models {
     pub config: Arc<Config>,
     pub spool: Arc<Spool>,
@@ -42,6 +53,10 @@ pub(super) struct Models {
     /// What was chosen when we last looked; `None` before the first look.
     pub seen: Option<Selection>,
     pub running: Option<Choice>,
+    /// Set by the dispatcher when what runs gave no numbers.
+    pub doubted: Arc<AtomicBool>,
+    /// When a bundle was last tried.
+    pub tried: Option<Instant>,
     /// What the page was told.
     pub told: Vec<Notice>,
 }
@@ -51,24 +66,14 @@ impl Models {
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut models = self;
         loop {
-            let (inbox, idle) = (models.inbox.clone(), models.running.is_none());
             // Loading and checking takes seconds; never on the async runtime.
             let looked = tokio::task::spawn_blocking(move || {
-                models.look();
+                models.look_whatever_happens();
                 models
             });
             match looked.await {
                 Ok(back) => models = back,
-                Err(_) if idle => {
-                    let crashed = Err(Trouble::new(
-                        TroubleKind::Model,
-                        "the model crashed while it was loaded",
-                    ));
-                    // Nobody listens only while stopping.
-                    let _ = inbox.send(Message::Engine(crashed)).await;
-                    return;
-                }
-                // The panic has been reported by its thread; what runs goes on.
+                // Stopping.
                 Err(_) => return,
             }
             tokio::select! {
@@ -78,17 +83,34 @@ impl Models {
         }
     }
 
+    /// A crash while a bundle is loaded leaves what runs as it is.
+    fn look_whatever_happens(&mut self) {
+        if catch_unwind(AssertUnwindSafe(|| self.look())).is_err() && self.running.is_none() {
+            let words = "the model crashed while it was loaded";
+            let crashed = Err(Trouble::new(TroubleKind::Model, words));
+            // Nobody listens only while stopping.
+            let _ = self.inbox.blocking_send(Message::Engine(crashed));
+        }
+    }
+
     fn look(&mut self) {
         let mut problems = Vec::new();
         let selection = self.store.selection().unwrap_or_else(|error: StoreError| {
             problems.push(Notice::ModelChoiceUnreadable { why: chain(&error) });
             self.seen.clone().unwrap_or_default()
         });
-        if self.seen.as_ref() == Some(&selection) {
+        if self.doubted.swap(false, Ordering::AcqRel) {
+            self.running = None;
+            self.tried = None;
+        }
+        let idle = self.running.is_none() && self.tried.is_none_or(|at| at.elapsed() >= AGAIN);
+        if self.seen.as_ref() == Some(&selection) && !idle {
             return;
         }
+        self.tried = Some(Instant::now());
+        // Noted first: what crashes is not tried again at every look.
+        self.seen = Some(selection.clone());
         let outcome = self.first_usable(&selection, &mut problems);
-        self.seen = Some(selection);
         self.tell(problems);
         if let Some(outcome) = outcome {
             // Nobody listens only while stopping.
@@ -240,6 +262,8 @@ mod tests {
             inbox,
             seen: None,
             running: None,
+            doubted: Arc::default(),
+            tried: None,
             told: Vec::new(),
         };
         models.look();

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     thread::{self, JoinHandle},
 };
 
@@ -51,6 +51,8 @@ pub(super) struct Parts {
     pub journal: Arc<Journal>,
     pub facts: Arc<FactsBoard>,
     pub audit: Log,
+    /// Set when the engine gave no numbers.
+    pub doubted: Arc<AtomicBool>,
     pub stop: CancellationToken,
     pub tracker: TaskTracker,
 }
@@ -127,6 +129,8 @@ impl Parts {
             quiet_period: self.config.series.quiet_period,
             live: BTreeMap::new(),
             engine: None,
+            doubted: Arc::clone(&self.doubted),
+            lost_engine: None,
             waiting: Arc::new(Waiting::new(
                 Arc::clone(&self.spool),
                 usize::from(self.config.series.waiting_memory_mb) << 20,
@@ -258,6 +262,8 @@ impl Parts {
             inbox,
             seen: None,
             running: None,
+            doubted: Arc::clone(&self.doubted),
+            tried: None,
             told: Vec::new(),
         };
         self.tracker.spawn(models.run(self.stop.clone()));

@@ -26,6 +26,8 @@ pub enum Stuck {
     Dispatcher,
     #[error("the journal cannot be read")]
     Journal,
+    #[error("the engine does not come back")]
+    Engine,
     #[error("nobody answers on the DICOM port")]
     Listener(#[source] io::Error),
 }
@@ -46,8 +48,7 @@ async fn ask(dispatcher: &mpsc::Sender<Message>, patience: Duration) -> Result<(
         answered.await.ok()
     });
     match asked.await {
-        Ok(Some(true)) => Ok(()),
-        Ok(Some(false)) => Err(Stuck::Journal),
+        Ok(Some(moves)) => moves,
         Ok(None) | Err(_) => Err(Stuck::Dispatcher),
     }
 }
@@ -107,17 +108,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_answer_says_whether_the_journal_can_be_read() {
-        for readable in [true, false] {
+    async fn the_answer_is_the_dispatchers() {
+        for stuck in [None, Some(Stuck::Journal), Some(Stuck::Engine)] {
             let (inbox, mut messages) = mpsc::channel(1);
+            let words = stuck.as_ref().map(ToString::to_string);
             let dispatcher = async {
                 let Some(Message::Pulse(answer)) = messages.recv().await else {
                     panic!("no pulse came");
                 };
-                answer.send(readable).unwrap();
+                answer.send(stuck.map_or(Ok(()), Err)).unwrap();
             };
             let (said, ()) = tokio::join!(ask(&inbox, LONG), dispatcher);
-            assert_eq!(said.is_ok(), readable, "{said:?}");
+            assert_eq!(said.err().map(|it| it.to_string()), words);
         }
     }
 

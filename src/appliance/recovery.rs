@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A series during whose segmentation the process died this often is not begun again.
-const ATTEMPTS: u32 = 2;
+pub(super) const ATTEMPTS: u32 = 2;
 
 /// Nor one during which the machine went down this often: by chance that does not happen.
 const INTERRUPTIONS: u32 = 6;

@@ -4,7 +4,10 @@
 //! Only slices of the finished mask are worth asking about, so this comes after the last one and the
 //! result waits for it: for a handful of slices, however long the series is.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use super::{
     engine_room::SliceError,
@@ -46,7 +49,10 @@ pub(super) fn agreement(
             header,
         };
         let series = again.header.series.clone();
-        let look = move |engine: &mut dyn Engine| again.look(engine);
+        let look = move |engine: &mut dyn Engine| {
+            let looked = catch_unwind(AssertUnwindSafe(|| again.look(engine)));
+            looked.unwrap_or(Err(SliceError::Panicked))
+        };
         let pending = complete.workers.submit(&series, complete.urgency, look);
         looks.push((slices[slice], pending));
     }

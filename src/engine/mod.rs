@@ -20,7 +20,7 @@ mod schedule;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tract;
 mod workers;
 

@@ -1,6 +1,8 @@
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -24,7 +26,7 @@ pub struct Workers {
 }
 
 /// What a job will give: `.await` it, or `.blocking_recv()`. An error means that the workers were
-/// stopped before the job ran.
+/// stopped before the job ran, or that it panicked.
 pub type Pending<T> = oneshot::Receiver<T>;
 
 type Job = Box<dyn FnOnce(&mut dyn Engine) + Send>;
@@ -40,6 +42,8 @@ struct Shared {
 struct State {
     schedule: Schedule<Job>,
     stopping: bool,
+    /// When each worker began what it has in hand.
+    in_hand: Vec<Option<Instant>>,
 }
 
 impl Workers {
@@ -48,7 +52,7 @@ impl Workers {
         let engines = engines(bundle, options)?;
         let info = engines[0].info().clone();
         let mut workers = Self {
-            shared: Arc::new(Shared::new()),
+            shared: Arc::new(Shared::new(engines.len())),
             threads: Vec::new(),
             info,
         };
@@ -58,7 +62,7 @@ impl Workers {
                 .name(format!("engine-{number}"))
                 .spawn(move || {
                     give_way();
-                    shared.work(&mut *engine);
+                    shared.work(number, &mut *engine);
                 });
             // Dropping `workers` stops the threads that did start.
             workers.threads.push(thread.map_err(EngineError::Threads)?);
@@ -75,6 +79,14 @@ impl Workers {
     #[must_use]
     pub fn count(&self) -> usize {
         self.threads.len()
+    }
+
+    /// How long the longest of the jobs in hand has been running.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let state = self.shared.lock();
+        let began = state.in_hand.iter().flatten().min();
+        began.map_or(Duration::ZERO, Instant::elapsed)
     }
 
     /// Queues a job of a series.
@@ -127,32 +139,42 @@ impl Drop for Workers {
 }
 
 impl Shared {
-    fn new() -> Self {
+    fn new(workers: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 schedule: Schedule::new(),
                 stopping: false,
+                in_hand: vec![None; workers],
             }),
             work: Condvar::new(),
             room: Condvar::new(),
         }
     }
 
-    /// The life of one worker thread.
-    fn work(&self, engine: &mut dyn Engine) {
-        while let Some(job) = self.next() {
-            job(engine);
+    /// The life of one worker thread. A job that panics ends nobody but itself: whoever asked hears
+    /// that there is no answer.
+    fn work(&self, worker: usize, engine: &mut dyn Engine) {
+        while let Some(job) = self.next(worker) {
+            if catch_unwind(AssertUnwindSafe(|| job(engine))).is_err() {
+                tracing::error!(worker, "a job at the engine crashed");
+            }
         }
     }
 
     /// Waits for a job; `None` once stopping.
-    fn next(&self) -> Option<Job> {
+    fn next(&self, worker: usize) -> Option<Job> {
         let mut state = self.lock();
+        if let Some(in_hand) = state.in_hand.get_mut(worker) {
+            *in_hand = None;
+        }
         loop {
             if state.stopping {
                 return None;
             }
             if let Some(job) = state.schedule.pop() {
+                if let Some(in_hand) = state.in_hand.get_mut(worker) {
+                    *in_hand = Some(Instant::now());
+                }
                 self.room.notify_all();
                 return Some(job);
             }
@@ -243,6 +265,36 @@ mod tests {
         finish.send(()).unwrap();
         stopper.join().unwrap();
         assert_eq!(in_hand.blocking_recv(), Ok(7));
+    }
+
+    #[test]
+    fn a_job_that_panics_ends_nobody_but_itself() {
+        let workers = workers(1);
+        let crashed = workers.submit(&series(), Urgency::Live, |_| panic!("on purpose"));
+        assert!(crashed.blocking_recv().is_err());
+        let next = workers.submit(&series(), Urgency::Live, |_| 8);
+        assert_eq!(next.blocking_recv(), Ok(8));
+    }
+
+    #[test]
+    fn how_long_a_job_has_been_running_is_known() {
+        let workers = workers(1);
+        assert_eq!(workers.longest(), Duration::ZERO);
+        let (finish, told) = mpsc::channel::<()>();
+        let (started, running) = mpsc::channel();
+        let job = workers.submit(&series(), Urgency::Live, move |_| {
+            started.send(()).unwrap();
+            let _ = told.recv();
+        });
+        running.recv().unwrap();
+        thread::sleep(Duration::from_millis(20));
+        assert!(workers.longest() >= Duration::from_millis(20));
+        finish.send(()).unwrap();
+        job.blocking_recv().unwrap();
+        // The next job is taken only after the one before was put down.
+        let next = workers.submit(&series(), Urgency::Live, |_| ());
+        next.blocking_recv().unwrap();
+        assert!(workers.longest() < Duration::from_millis(20));
     }
 
     #[test]

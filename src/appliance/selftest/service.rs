@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -71,7 +72,8 @@ impl SelfTests {
         let tests = Arc::clone(self);
         self.tracker.spawn_blocking_on(
             move || {
-                let outcome = tests.run(engine.as_deref());
+                let run = catch_unwind(AssertUnwindSafe(|| tests.run(engine.as_deref())));
+                let outcome = run.unwrap_or_else(|_| failed("it crashed"));
                 let SelfTestFacts { passed, words, .. } = &outcome;
                 if *passed {
                     tracing::info!(words, "self-test passed");
@@ -91,14 +93,7 @@ impl SelfTests {
 
     fn run(&self, engine: Option<&EngineRoom>) -> SelfTestFacts {
         let Some(engine) = engine else {
-            return SelfTestFacts {
-                at: Timestamp::now(),
-                passed: false,
-                words: "no engine has passed its check".to_owned(),
-                seconds: 0.0,
-                liver_dice: None,
-                tumour_dice: None,
-            };
+            return failed("no engine has passed its check");
         };
         let test = SelfTest {
             workers: &engine.workers,
@@ -108,6 +103,17 @@ impl SelfTests {
             runtime: self.runtime.clone(),
         };
         test.run()
+    }
+}
+
+fn failed(words: &str) -> SelfTestFacts {
+    SelfTestFacts {
+        at: Timestamp::now(),
+        passed: false,
+        words: words.to_owned(),
+        seconds: 0.0,
+        liver_dice: None,
+        tumour_dice: None,
     }
 }
 
