@@ -147,7 +147,7 @@ fn journal(criterion: &mut Criterion) {
         b.iter(|| journal.counts().expect("a journal"));
     });
     group.bench_function("deliveries due", |b| {
-        b.iter(|| journal.deliveries_due(now).expect("a journal"));
+        b.iter(|| journal.deliveries_due("pacs", now).expect("a journal"));
     });
     group.bench_function("what retention may remove", |b| {
         b.iter(|| journal.retention_candidates(&[]).expect("a journal"));

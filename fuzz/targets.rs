@@ -307,7 +307,7 @@ pub fn journal(bytes: &[u8]) -> bool {
         let _ = journal.counts();
         let _ = journal.known_instances();
         let _ = journal.quarantined(100);
-        let _ = journal.next_delivery_at();
+        let _ = journal.next_delivery_at("pacs");
         let _ = journal.retention_candidates(&["pacs".to_owned()]);
         set_aside
     };

@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use super::dispatcher::Dispatcher;
 use crate::{
     chain,
+    config::Config,
     dicom::Uid,
-    spool::journal::JournalError,
+    encode::ObjectKind,
+    spool::journal::{JournalError, SeriesRecord},
     status::{Order, Request},
 };
 
@@ -44,7 +46,8 @@ impl Dispatcher {
         if self.live.contains_key(series) {
             return Err(OrderError::InWork);
         }
-        self.journal.send_again(series, Timestamp::now())?;
+        let wanted = wanted_by(&self.results.config);
+        self.journal.send_again(series, &wanted, Timestamp::now())?;
         self.wake_deliverers();
         Ok(())
     }
@@ -60,5 +63,13 @@ impl Dispatcher {
         let record = self.journal.segment_again(series, Timestamp::now())?;
         self.take_up(&record, headers)?;
         Ok(())
+    }
+}
+
+/// The destinations that are configured to get a series' object of an SOP class.
+pub(super) fn wanted_by(config: &Config) -> impl Fn(&SeriesRecord, &Uid) -> Vec<String> {
+    |record, sop_class| match ObjectKind::of(sop_class) {
+        Some(kind) => config.destinations_for(&record.calling_ae, record.peer, kind),
+        None => Vec::new(),
     }
 }

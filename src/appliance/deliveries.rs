@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{reports::Reports, trail};
 use crate::{
     audit::{Event, Log, Transfer},
-    deliver::{self, DeliverError, Destination, Outgoing},
+    deliver::{self, DeliverError, Destination, Outgoing, Sending},
     dicom::{Trouble, TroubleKind, Uid, sop_class},
     encode::ObjectKind,
     spool::journal::{DeliveryRecord, Journal, JournalError},
@@ -23,9 +23,6 @@ use crate::{
 
 /// Looks at the journal at least this often, whatever it promised.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
-
-/// Another destination's delivery can be due for as long as that destination takes.
-const SHORTEST_SLEEP: Duration = Duration::from_millis(500);
 
 pub(super) struct Deliverer {
     pub destination: Destination,
@@ -37,13 +34,17 @@ pub(super) struct Deliverer {
     pub reports: Reports,
 }
 
+/// What a delivery came to while the journal could not be written.
+type Unrecorded = Option<(DeliveryRecord, Result<(), DeliverError>)>;
+
 impl Deliverer {
     /// Runs until the other end of `wake` is dropped.
     pub(super) fn run(self, wake: Receiver<()>) {
         let mut rng = rand::rngs::StdRng::from_os_rng();
+        let mut unrecorded = None;
         loop {
             let worked = self
-                .deliver_what_is_due(&mut rng)
+                .deliver_what_is_due(&mut unrecorded, &mut rng)
                 .and_then(|()| self.ask_to_commit(&mut rng))
                 .and_then(|()| self.time_until_due());
             let sleep = match worked {
@@ -66,34 +67,51 @@ impl Deliverer {
 
     /// What should be sent there now.
     pub(super) fn due(&self) -> Result<Vec<DeliveryRecord>, JournalError> {
-        let mut due = self.journal.deliveries_due(Timestamp::now())?;
-        due.retain(|delivery| delivery.destination == self.destination.name);
-        Ok(due)
+        self.journal
+            .deliveries_due(&self.destination.name, Timestamp::now())
     }
 
-    fn deliver_what_is_due(&self, rng: &mut rand::rngs::StdRng) -> Result<(), JournalError> {
+    /// Sends one object after the other, each recorded before the next is begun. Nothing is sent
+    /// that could not be recorded: it would be sent again and again.
+    fn deliver_what_is_due(
+        &self,
+        unrecorded: &mut Unrecorded,
+        rng: &mut rand::rngs::StdRng,
+    ) -> Result<(), JournalError> {
+        if let Some((delivery, outcome)) = unrecorded {
+            self.record(delivery, outcome, rng)?;
+            *unrecorded = None;
+        }
         let due = self.due()?;
-        if !due.is_empty() {
-            let objects: Vec<Outgoing> = due
-                .iter()
-                .map(|delivery| Outgoing {
-                    sop_class: delivery.object_sop_class.clone(),
-                    sop_instance: delivery.object.clone(),
-                    path: delivery.path.clone(),
-                })
-                .collect();
-            for delivery in due.iter().filter(|delivery| delivery.attempts == 0) {
-                self.audit_transfer(delivery, |transfer| Some(Event::Sending(transfer)))?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.journal.check_writable()?;
+        let objects: Vec<Outgoing> = due.iter().map(outgoing).collect();
+        let mut sending = Sending::new(&self.destination, &objects, &self.stop);
+        for (delivery, object) in due.into_iter().zip(&objects) {
+            if self.stop.is_cancelled() {
+                break;
             }
-            let outcomes = deliver::store(&self.destination, &objects, &self.stop);
-            for (delivery, outcome) in due.iter().zip(outcomes) {
-                // Neither the PACS' fault nor an attempt: it is still due at the next start.
-                if let Err(DeliverError::Stopped { .. }) = outcome {
-                    continue;
-                }
-                let ended = outcome.as_ref().map(|_status| ());
-                self.audit_transfer(delivery, |transfer| trail::ended(transfer, delivery, ended))?;
-                self.record(delivery, outcome.map(|_status| ()), rng)?;
+            let name = &self.destination.name;
+            if !self.journal.still_waits(&delivery.object, name)? {
+                continue;
+            }
+            if delivery.attempts == 0 {
+                self.audit_transfer(&delivery, |transfer| Some(Event::Sending(transfer)))?;
+            }
+            let outcome = sending.store(object).map(|_status| ());
+            // Neither the PACS' fault nor an attempt: it is still due at the next start.
+            if let Err(DeliverError::Stopped { .. }) = outcome {
+                break;
+            }
+            let ended = outcome.as_ref().map(|()| ());
+            self.audit_transfer(&delivery, |transfer| {
+                trail::ended(transfer, &delivery, ended)
+            })?;
+            if let Err(error) = self.record(&delivery, &outcome, rng) {
+                *unrecorded = Some((delivery, outcome));
+                return Err(error);
             }
             self.facts.touch();
         }
@@ -103,7 +121,7 @@ impl Deliverer {
     /// For how long neither anything is to be sent nor asked.
     fn time_until_due(&self) -> Result<Duration, JournalError> {
         let now = Timestamp::now();
-        let delivery = self.journal.next_delivery_at()?;
+        let delivery = self.journal.next_delivery_at(&self.destination.name)?;
         let commitment = match self.destination.commitment {
             Some(_) => self.journal.next_commitment_at(&self.destination.name)?,
             None => None,
@@ -112,8 +130,7 @@ impl Deliverer {
         let wait = next.map_or(LONGEST_SLEEP, |at| {
             Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
         });
-        // What is due may be another destination's, in hand there.
-        Ok(wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+        Ok(wait.min(LONGEST_SLEEP))
     }
 
     fn audit_transfer(
@@ -133,77 +150,87 @@ impl Deliverer {
     fn record(
         &self,
         delivery: &DeliveryRecord,
-        outcome: Result<(), DeliverError>,
+        outcome: &Result<(), DeliverError>,
+        rng: &mut rand::rngs::StdRng,
+    ) -> Result<(), JournalError> {
+        match outcome {
+            Ok(()) => self.delivered(delivery),
+            Err(DeliverError::NoPresentationContext { reason, .. })
+                if accompanies(&delivery.object_sop_class) =>
+            {
+                self.declined(delivery, reason)
+            }
+            Err(error) => self.failed(delivery, error, rng),
+        }
+    }
+
+    fn delivered(&self, delivery: &DeliveryRecord) -> Result<(), JournalError> {
+        let now = Timestamp::now();
+        let name = &self.destination.name;
+        self.journal
+            .delivery_attempted(&delivery.object, name, Ok(()), None, now)?;
+        tracing::info!(series = %delivery.series, status = "delivered", destination = name, object = %delivery.object, "delivered");
+        self.facts.pin(|facts| {
+            let facts = facts.destinations.entry(name.clone()).or_default();
+            facts.last_success = Some(now);
+            facts.failing = None;
+        });
+        metrics::counter!(metric_names::DELIVERED, "destination" => name.clone()).increment(1);
+        if !accompanies(&delivery.object_sop_class)
+            && let Some(passed) = time_since_made(&delivery.path, now)
+        {
+            metrics::histogram!(metric_names::SEG_TO_STORED).record(passed);
+        }
+        Ok(())
+    }
+
+    /// A file that is gone or damaged is given up: the series then fails, and can be segmented again.
+    fn failed(
+        &self,
+        delivery: &DeliveryRecord,
+        error: &DeliverError,
         rng: &mut rand::rngs::StdRng,
     ) -> Result<(), JournalError> {
         let now = Timestamp::now();
         let name = &self.destination.name;
-        match outcome {
-            Ok(()) => {
-                self.journal
-                    .delivery_attempted(&delivery.object, name, Ok(()), None, now)?;
-                tracing::info!(series = %delivery.series, status = "delivered", destination = name, object = %delivery.object, "delivered");
-                self.facts.pin(|facts| {
-                    let facts = facts.destinations.entry(name.clone()).or_default();
-                    facts.last_success = Some(now);
-                    facts.failing = None;
-                });
-                metrics::counter!(metric_names::DELIVERED, "destination" => name.clone())
-                    .increment(1);
-                if !accompanies(&delivery.object_sop_class)
-                    && let Some(passed) = time_since_made(&delivery.path, now)
-                {
-                    metrics::histogram!(metric_names::SEG_TO_STORED).record(passed);
-                }
-            }
-            Err(DeliverError::NoPresentationContext { reason, .. })
-                if accompanies(&delivery.object_sop_class) =>
-            {
-                self.declined(delivery, reason, now)?;
-            }
-            Err(error) => {
-                let pause = deliver::backoff(delivery.attempts + 1, rng);
-                let trouble = error.trouble();
-                self.journal.delivery_attempted(
-                    &delivery.object,
-                    name,
-                    Err(&trouble),
-                    Some(now + pause),
-                    now,
-                )?;
-                metrics::counter!(metric_names::DELIVERY_FAILURES, "destination" => name.clone())
-                    .increment(1);
-                tracing::warn!(
-                    series = %delivery.series,
-                    destination = name,
-                    attempt = delivery.attempts + 1,
-                    retry_in = ?pause,
-                    error = &error as &dyn std::error::Error,
-                    "not delivered yet"
-                );
-                self.facts.pin(|facts| {
-                    let facts = facts.destinations.entry(name.clone()).or_default();
-                    let since = facts.failing.take().map_or(now, |(since, _)| since);
-                    facts.failing = Some((since, trouble));
-                });
-            }
+        let pause = (!error.is_for_good()).then(|| deliver::backoff(delivery.attempts + 1, rng));
+        let trouble = error.trouble();
+        self.journal.delivery_attempted(
+            &delivery.object,
+            name,
+            Err(&trouble),
+            pause.map(|pause| now + pause),
+            now,
+        )?;
+        metrics::counter!(metric_names::DELIVERY_FAILURES, "destination" => name.clone())
+            .increment(1);
+        tracing::warn!(
+            series = %delivery.series,
+            destination = name,
+            attempt = delivery.attempts + 1,
+            retry_in = ?pause,
+            error = error as &dyn std::error::Error,
+            "not delivered{}",
+            if pause.is_some() { " yet" } else { ", and given up" }
+        );
+        if !error.is_of_the_file() {
+            self.facts.pin(|facts| {
+                let facts = facts.destinations.entry(name.clone()).or_default();
+                let since = facts.failing.take().map_or(now, |(since, _)| since);
+                facts.failing = Some((since, trouble));
+            });
         }
         Ok(())
     }
 
     /// The destination works and has the segmentation or will; it takes no objects of this class.
-    fn declined(
-        &self,
-        delivery: &DeliveryRecord,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), JournalError> {
+    fn declined(&self, delivery: &DeliveryRecord, reason: &str) -> Result<(), JournalError> {
         let name = &self.destination.name;
         let class = sop_class::name(&delivery.object_sop_class);
         let words = format!("{name} takes no {class}: {reason}");
         let trouble = Trouble::new(TroubleKind::ClassNotTaken, words);
         self.journal
-            .delivery_declined(&delivery.object, name, &trouble, now)?;
+            .delivery_declined(&delivery.object, name, &trouble, Timestamp::now())?;
         tracing::warn!(series = %delivery.series, destination = name, class, reason, "not accepted, and not sent again");
         metrics::counter!(metric_names::DECLINED, "destination" => name.clone()).increment(1);
         self.facts.pin(|facts| {
@@ -218,6 +245,14 @@ impl Deliverer {
             }
         });
         Ok(())
+    }
+}
+
+fn outgoing(delivery: &DeliveryRecord) -> Outgoing {
+    Outgoing {
+        sop_class: delivery.object_sop_class.clone(),
+        sop_instance: delivery.object.clone(),
+        path: delivery.path.clone(),
     }
 }
 

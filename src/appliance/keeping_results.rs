@@ -121,7 +121,12 @@ mod tests {
 
     /// What is promised: the files that wait to be sent, whole.
     fn sendable(journal: &Journal, image: &Image) -> BTreeSet<Vec<u8>> {
-        let due = journal.deliveries_due(Timestamp::now()).unwrap();
+        let due = |destination| {
+            journal
+                .deliveries_due(destination, Timestamp::now())
+                .unwrap()
+        };
+        let due = [due("pacs"), due("archive")].concat();
         due.iter()
             .map(|delivery| {
                 image

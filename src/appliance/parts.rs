@@ -17,7 +17,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    INBOX, StartError, credentials,
+    INBOX, StartError,
+    again::wanted_by,
+    credentials,
     deliveries::Deliverer,
     dispatcher::{Dispatcher, Message},
     equipment,
@@ -68,6 +70,14 @@ impl Parts {
         let (mut wake, mut threads) = (Vec::new(), Vec::new());
         let committing: Vec<&str> = self.config.committing().map(|d| &*d.name).collect();
         self.journal.wait_only_for(&committing, Timestamp::now())?;
+        let names: Vec<&str> = destinations.iter().map(|d| &*d.name).collect();
+        let wanted = wanted_by(&self.config);
+        for record in self
+            .journal
+            .deliver_only_to(&names, &wanted, Timestamp::now())?
+        {
+            tracing::warn!(series = %record.series, status = %record.state, "waited for a destination that is not configured any more");
+        }
         let last_stored = self.journal.last_stored()?;
         for destination in destinations {
             let name = destination.name.clone();

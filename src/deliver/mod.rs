@@ -199,6 +199,21 @@ impl DeliverError {
         Trouble::new(kind, self.to_string())
     }
 
+    /// Whether the object itself is at fault, and not the peer.
+    #[must_use]
+    pub fn is_of_the_file(&self) -> bool {
+        matches!(self, Self::Unreadable { .. } | Self::NotSendable { .. })
+    }
+
+    /// Whether it would be the same however often it is tried: the file is gone or is damaged.
+    #[must_use]
+    pub fn is_for_good(&self) -> bool {
+        match self {
+            Self::Unreadable { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            other => other.is_of_the_file(),
+        }
+    }
+
     /// Whether the association went with it. After a message that was cut short the peer could take
     /// the next one for its end, so nothing more may be said on it.
     #[must_use]
@@ -215,78 +230,101 @@ impl DeliverError {
     }
 }
 
-/// Stores `objects` over one association, in order; the results are in the same order.
-///
-/// `Ok` is a status with which the peer keeps the object. When an association is lost in the middle,
-/// a new one is opened for the rest, until two in a row were lost for nothing. When `stop` is
-/// cancelled, the object in hand has three seconds to get through; the rest is not begun.
+/// Stores `objects`, in order; the results are in the same order.
 pub fn store(
     destination: &Destination,
     objects: &[Outgoing],
     stop: &CancellationToken,
 ) -> Vec<Result<DimseStatus, DeliverError>> {
-    let proposals = proposals(objects, destination.deflate);
-    let mut association = None;
-    let mut lost_in_vain = 0;
-    let mut hopeless: Option<DeliverError> = None;
-    let mut results = Vec::with_capacity(objects.len());
-    for outgoing in objects {
-        if let Some(cause) = &hopeless {
-            results.push(Err(cause.clone()));
-            continue;
+    let mut sending = Sending::new(destination, objects, stop);
+    objects.iter().map(|object| sending.store(object)).collect()
+}
+
+/// Objects on their way to a destination, one after the other over one association.
+///
+/// When an association is lost in the middle, a new one is opened for the rest, until two in a row
+/// were lost for nothing. When `stop` is cancelled, the object in hand has three seconds to get
+/// through; the rest is not begun.
+pub struct Sending<'a> {
+    destination: &'a Destination,
+    stop: &'a CancellationToken,
+    proposals: Vec<Proposal>,
+    association: Option<Association>,
+    lost_in_vain: u32,
+    /// Why the next object would not get through either.
+    hopeless: Option<DeliverError>,
+}
+
+impl<'a> Sending<'a> {
+    /// `objects`: all that may be stored, so that the association has a context for each.
+    pub fn new(
+        destination: &'a Destination,
+        objects: &[Outgoing],
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            destination,
+            stop,
+            proposals: proposals(objects, destination.deflate),
+            association: None,
+            lost_in_vain: 0,
+            hopeless: None,
         }
-        if stop.is_cancelled() {
-            let name = destination.name.clone();
-            results.push(Err(DeliverError::Stopped { name }));
-            continue;
+    }
+
+    /// `Ok` is a status with which the peer keeps the object.
+    pub fn store(&mut self, outgoing: &Outgoing) -> Result<DimseStatus, DeliverError> {
+        if let Some(cause) = &self.hopeless {
+            return Err(cause.clone());
         }
-        let result = store_one(destination, &proposals, &mut association, outgoing, stop);
+        if self.stop.is_cancelled() {
+            let name = self.destination.name.clone();
+            return Err(DeliverError::Stopped { name });
+        }
+        let result = self.store_now(outgoing);
         match &result {
-            Ok(_) => lost_in_vain = 0,
-            // The next association would come to the same.
-            Err(err @ (DeliverError::Tls { .. } | DeliverError::Stopped { .. })) => {
-                hopeless = Some(err.clone());
-            }
+            Ok(_) => self.lost_in_vain = 0,
+            // The next association would come to the same, or there is none at all.
+            Err(
+                err @ (DeliverError::Tls { .. }
+                | DeliverError::Stopped { .. }
+                | DeliverError::Unreachable { .. }
+                | DeliverError::Refused { .. }),
+            ) => self.hopeless = Some(err.clone()),
             Err(err) if err.ends_the_association() => {
-                lost_in_vain += 1;
-                if lost_in_vain == LOSSES {
-                    hopeless = Some(err.clone());
+                self.lost_in_vain += 1;
+                if self.lost_in_vain == LOSSES {
+                    self.hopeless = Some(err.clone());
                 }
-            }
-            // No association at all.
-            Err(err @ (DeliverError::Unreachable { .. } | DeliverError::Refused { .. })) => {
-                hopeless = Some(err.clone());
             }
             Err(_) => {}
         }
-        results.push(result);
+        result
     }
-    if let Some(association) = association {
-        association.release();
+
+    fn store_now(&mut self, outgoing: &Outgoing) -> Result<DimseStatus, DeliverError> {
+        let object = Object::read(outgoing)?;
+        let mut association = match self.association.take() {
+            Some(open) => open,
+            None => Association::open(self.destination, &self.proposals, self.stop)?,
+        };
+        match association.store(object) {
+            Err(err) if err.ends_the_association() => {
+                association.abort();
+                Err(err)
+            }
+            result => {
+                self.association = Some(association);
+                result
+            }
+        }
     }
-    results
 }
 
-fn store_one(
-    destination: &Destination,
-    proposals: &[Proposal],
-    slot: &mut Option<Association>,
-    outgoing: &Outgoing,
-    stop: &CancellationToken,
-) -> Result<DimseStatus, DeliverError> {
-    let object = Object::read(outgoing)?;
-    let mut association = match slot.take() {
-        Some(open) => open,
-        None => Association::open(destination, proposals, stop)?,
-    };
-    match association.store(object) {
-        Err(err) if err.ends_the_association() => {
-            association.abort();
-            Err(err)
-        }
-        result => {
-            *slot = Some(association);
-            result
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if let Some(association) = self.association.take() {
+            association.release();
         }
     }
 }

@@ -69,7 +69,7 @@ struct SeriesPage<'a> {
 impl SeriesPage<'_> {
     fn may_send_again(&self) -> bool {
         let settled = self.record.state.is_settled() || self.waits_for_destination();
-        settled && !self.record.destinations.is_empty()
+        settled && !self.record.destinations.is_empty() && self.record.purged_at.is_none()
     }
 
     fn may_segment_again(&self) -> bool {

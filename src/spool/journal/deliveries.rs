@@ -55,7 +55,10 @@ pub(super) const DELIVERY: &str =
 
 /// No back-off reaches this far: a delivery that is due even later was scheduled by a clock that
 /// has since gone back.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+
+/// So many at once are looked up. The rest is as due afterwards.
+const AT_ONCE: u32 = 100;
 
 impl Journal {
     /// Records a result and what must be sent where, and takes the series to delivering, or to
@@ -131,17 +134,35 @@ impl Journal {
         })
     }
 
-    /// What should be sent now, longest due first.
-    pub fn deliveries_due(&self, now: Timestamp) -> Result<Vec<DeliveryRecord>, JournalError> {
+    /// What should be sent to a destination now, longest due first; a hundred at most.
+    pub fn deliveries_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+    ) -> Result<Vec<DeliveryRecord>, JournalError> {
         let never_so_late = now.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);
         self.read("list due deliveries", |db| {
             db.prepare_cached(&format!(
-                "{DELIVERY} WHERE deliveries.state = 'waiting'
-                     AND (next_attempt_at <= ?1 OR next_attempt_at > ?2)
-                 ORDER BY next_attempt_at, object LIMIT 1000",
+                "{DELIVERY} WHERE deliveries.state = 'waiting' AND destination = ?1
+                     AND (next_attempt_at <= ?2 OR next_attempt_at > ?3)
+                 ORDER BY next_attempt_at, object LIMIT {AT_ONCE}",
             ))?
-            .query_map([Micros(now), Micros(never_so_late)], delivery_of)?
+            .query_map(
+                (destination, Micros(now), Micros(never_so_late)),
+                delivery_of,
+            )?
             .collect()
+        })
+    }
+
+    /// Whether an object still has to be sent to a destination: a late slice may have made it obsolete.
+    pub fn still_waits(&self, object: &Uid, destination: &str) -> Result<bool, JournalError> {
+        self.read("look at a delivery", |db| {
+            db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM deliveries
+                     WHERE object = ?1 AND destination = ?2 AND state = 'waiting')",
+            )?
+            .query_row((object, destination), |row| row.get(0))
         })
     }
 
@@ -174,12 +195,13 @@ impl Journal {
     }
 
     /// When [`Self::deliveries_due`] is next worth asking; `None` while nothing waits.
-    pub fn next_delivery_at(&self) -> Result<Option<Timestamp>, JournalError> {
+    pub fn next_delivery_at(&self, destination: &str) -> Result<Option<Timestamp>, JournalError> {
         self.read("find the next delivery", |db| {
             db.prepare_cached(
-                "SELECT min(next_attempt_at) AS next FROM deliveries WHERE state = 'waiting'",
+                "SELECT min(next_attempt_at) AS next FROM deliveries
+                 WHERE state = 'waiting' AND destination = ?1",
             )?
-            .query_row([], |row| maybe_time_of(row, "next"))
+            .query_row([destination], |row| maybe_time_of(row, "next"))
         })
     }
 

@@ -33,6 +33,7 @@ use std::{
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use again::Wanted;
 pub use commitments::{CommitmentRecord, ToCommit};
 pub use deliveries::{Addressed, DeliveryRecord, ResultObject};
 pub use instances::{InstanceRecord, InstanceState};
@@ -67,8 +68,12 @@ pub enum JournalError {
     UnknownSeries(Uid),
     #[error("the journal knows of no delivery of {object} to {destination}")]
     UnknownDelivery { object: Uid, destination: String },
-    #[error("series {0} has no result that was sent anywhere")]
+    #[error("series {0} has no result that any destination wants")]
     NothingSent(Uid),
+    #[error(
+        "the result of series {0} is not kept any more; send the series from the scanner again"
+    )]
+    NotKept(Uid),
     #[error("series {series} is {from} and cannot become {to}")]
     NotAllowed {
         series: Uid,

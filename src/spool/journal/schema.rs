@@ -7,7 +7,7 @@ const APPLICATION_ID: i32 = 0x4865_7072;
 
 /// Each brings the schema from the version that is its index to the next. Never edited once
 /// released; appended to.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     // Series keep the order in which they first arrived by `id`, whatever the clock did.
     "CREATE TABLE series (
          id INTEGER PRIMARY KEY,
@@ -193,6 +193,10 @@ const MIGRATIONS: [&str; 6] = [
      CREATE INDEX commitment_requests_by_object ON commitment_requests (object, destination);
 
      CREATE INDEX series_kept ON series (series) WHERE purged_at IS NULL;",
+    // Each destination looks for its own, however much waits for another.
+    "DROP INDEX deliveries_waiting;
+     CREATE INDEX deliveries_waiting ON deliveries (destination, next_attempt_at)
+         WHERE state = 'waiting';",
 ];
 
 /// What a file turned out to be.

@@ -193,13 +193,13 @@ fn an_object_that_is_not_there_is_sent_again_before_it_is_asked_about_again() {
     assert_eq!(refused.trouble.unwrap().words, words);
 
     assert_eq!(due(&journal, 3600), [], "not before it is stored again");
-    let sending: Vec<_> = journal.deliveries_due(at(70)).unwrap();
+    let sending: Vec<_> = journal.deliveries_due("archive", at(70)).unwrap();
     assert_eq!(sending.len(), 1);
     assert_eq!(
         (&sending[0].object, sending[0].attempts),
         (&seg(1).sop_instance, 0)
     );
-    assert_eq!(journal.deliveries_due(at(69)).unwrap(), []);
+    assert_eq!(journal.deliveries_due("archive", at(69)).unwrap(), []);
     let record = journal.series(&series).unwrap().unwrap();
     assert_eq!(
         record.state,
@@ -228,7 +228,7 @@ fn what_sending_cannot_cure_is_only_asked_about_again() {
     asking(&journal, "2.25.7", "archive", &[1, 2], 5);
     let busy = report("2.25.7", &[], &[(1, 0x0213), (2, 0x0122)]);
     reported(&journal, "archive", &busy, 10).unwrap();
-    assert_eq!(journal.deliveries_due(at(9000)).unwrap(), []);
+    assert_eq!(journal.deliveries_due("archive", at(9000)).unwrap(), []);
     assert_eq!(due(&journal, 69), []);
     assert_eq!(due(&journal, 70).len(), 2);
 }
@@ -308,7 +308,9 @@ fn what_a_person_has_sent_again_is_to_be_committed_anew() {
     asking(&journal, "2.25.7", "archive", &[1, 2], 5);
     let all = report("2.25.7", &[1, 2], &[]);
     reported(&journal, "archive", &all, 9).unwrap();
-    journal.send_again(&series, at(10)).unwrap();
+    journal
+        .send_again(&series, &wanting(&["archive"]), at(10))
+        .unwrap();
     assert_eq!(state(&journal, 1), None);
     assert!(is_kept(&journal, &["archive"]));
     for number in [1, 2] {
@@ -330,7 +332,7 @@ fn a_destination_that_is_not_asked_any_more_holds_nothing_and_is_no_trouble() {
 
     journal.wait_only_for(&["other"], at(11)).unwrap();
     assert_eq!([1, 2].map(|number| state(&journal, number)), [None, None]);
-    assert_eq!(journal.deliveries_due(at(9000)).unwrap(), []);
+    assert_eq!(journal.deliveries_due("archive", at(9000)).unwrap(), []);
     assert!(!is_kept(&journal, &[]));
     let record = journal.series(&series).unwrap().unwrap();
     assert_eq!(record.state, SeriesState::Delivered);

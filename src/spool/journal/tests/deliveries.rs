@@ -15,7 +15,7 @@ fn what_a_destination_has_already_is_not_sent_again() {
     journal.reopen(&series, at(5)).unwrap();
     segment(&journal, &series, 6);
     assert_eq!(result(7).state, SeriesState::Delivered);
-    assert_eq!(journal.deliveries_due(at(8)).unwrap(), []);
+    assert_eq!(journal.deliveries_due("pacs", at(8)).unwrap(), []);
 }
 
 #[test]
@@ -38,9 +38,10 @@ fn a_failed_attempt_waits_and_a_hopeless_one_fails_the_series_until_someone_retr
     journal
         .delivery_attempted(&object, "b", Err(&trouble("no context")), None, at(4))
         .unwrap();
-    assert_eq!(journal.deliveries_due(at(59)).unwrap(), []);
-    assert_eq!(journal.next_delivery_at().unwrap(), Some(at(60)));
-    assert_eq!(journal.deliveries_due(at(60)).unwrap().len(), 1);
+    assert_eq!(journal.deliveries_due("a", at(59)).unwrap(), []);
+    assert_eq!(journal.next_delivery_at("a").unwrap(), Some(at(60)));
+    assert_eq!(journal.next_delivery_at("b").unwrap(), None);
+    assert_eq!(journal.deliveries_due("a", at(60)).unwrap().len(), 1);
 
     let failed = journal
         .delivery_attempted(&object, "a", Ok(()), None, at(61))
@@ -54,13 +55,12 @@ fn a_failed_attempt_waits_and_a_hopeless_one_fails_the_series_until_someone_retr
         ))
     );
 
-    let retried = journal.send_again(&series, at(70)).unwrap();
+    let retried = journal
+        .send_again(&series, &wanting(&["a", "b"]), at(70))
+        .unwrap();
     assert_eq!(retried.state, SeriesState::Delivering);
-    let due = journal.deliveries_due(at(70)).unwrap();
-    assert_eq!(
-        due.iter().map(|d| &d.destination).collect::<Vec<_>>(),
-        ["b"]
-    );
+    assert_eq!(journal.deliveries_due("a", at(70)).unwrap(), []);
+    assert_eq!(journal.deliveries_due("b", at(70)).unwrap().len(), 1);
 }
 
 #[test]
@@ -90,15 +90,51 @@ fn an_object_that_a_destination_declines_is_not_asked_for_again_and_fails_nothin
         left.last_error.as_ref().map(|it| &*it.words),
         Some("a takes no reports")
     );
-    assert_eq!(journal.deliveries_due(at(9000)).unwrap(), []);
+    for destination in ["a", "b"] {
+        assert_eq!(journal.deliveries_due(destination, at(9000)).unwrap(), []);
+    }
 }
 
 #[test]
-fn a_clock_that_goes_back_a_year_does_not_hold_deliveries_for_a_year() {
+fn a_clock_that_goes_back_does_not_hold_deliveries_back() {
     let (_dir, journal) = journal();
     let series = segmenting(&journal, "1.2.3");
     segmented(&journal, &series, 1, &["pacs"], 3);
-    let a_year_ago = at(3) - SignedDuration::from_hours(365 * 24);
-    assert_eq!(journal.deliveries_due(a_year_ago).unwrap().len(), 1);
-    assert_eq!(journal.deliveries_due(at(3) - 1.minute()).unwrap(), []);
+    for hours in [1, 8, 365 * 24] {
+        let earlier = at(3) - SignedDuration::from_hours(hours);
+        assert_eq!(journal.deliveries_due("pacs", earlier).unwrap().len(), 1);
+    }
+    assert_eq!(
+        journal.deliveries_due("pacs", at(3) - 1.minute()).unwrap(),
+        []
+    );
+}
+
+#[test]
+fn however_much_waits_for_one_destination_another_gets_its_own() {
+    let (_dir, journal) = journal();
+    for number in 1..=150 {
+        let series = segmenting(&journal, &format!("1.2.{number}"));
+        segmented(&journal, &series, number, &["old"], 3);
+    }
+    let series = segmenting(&journal, "1.3");
+    segmented(&journal, &series, 151, &["new"], 4);
+    let due = journal.deliveries_due("new", at(9)).unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].object, seg(151).sop_instance);
+    assert_eq!(journal.next_delivery_at("new").unwrap(), Some(at(4)));
+}
+
+#[test]
+fn what_is_obsolete_does_not_wait_any_more() {
+    let (_dir, journal) = journal();
+    let series = segmenting(&journal, "1.2.3");
+    segmented(&journal, &series, 1, &["pacs"], 3);
+    let waits = || {
+        let object = seg(1).sop_instance;
+        journal.still_waits(&object, "pacs").unwrap()
+    };
+    assert!(waits());
+    journal.reopen(&series, at(4)).unwrap();
+    assert!(!waits());
 }

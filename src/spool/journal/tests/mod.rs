@@ -76,6 +76,12 @@ fn to_each(object: ResultObject, destinations: &[&str]) -> Addressed {
     }
 }
 
+/// Whatever it is, these want it.
+fn wanting(destinations: &[&str]) -> impl Fn(&SeriesRecord, &Uid) -> Vec<String> {
+    let names: Vec<String> = destinations.iter().map(ToString::to_string).collect();
+    move |_, _| names.clone()
+}
+
 fn journal() -> (tempfile::TempDir, Journal) {
     let dir = tempfile::tempdir().unwrap();
     let (journal, recovery) = Journal::open(&dir.path().join("journal.db")).unwrap();
