@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     association::Admission,
     chain, config,
-    spool::{Room, Spool, Watermarks, journal::Journal, retention, sweep},
+    spool::{Room, Spool, Sweep, Watermarks, journal::Journal, retention, sweep},
     status::{FactsBoard, NotReceiving},
 };
 
@@ -92,10 +92,13 @@ impl Upkeep {
     /// `running`: how long the process ran since the last sweep.
     fn sweep(&self, running: Duration) {
         let total = self.spool.free_space().total;
+        let marks = Watermarks::of(total);
         let policy = retention::Policy {
             keep_delivered: self.retention.keep,
             keep_failed: self.retention.keep * FAILED_LONGER,
-            keep_free: total / 100 * u64::from(self.retention.min_free_percent),
+            // Enough for the door to open again, whatever is configured.
+            keep_free: (total / 100 * u64::from(self.retention.min_free_percent))
+                .max(marks.short + marks.margin),
         };
         match sweep(
             &self.spool,
@@ -105,11 +108,14 @@ impl Upkeep {
             running,
             Timestamp::now(),
         ) {
-            Ok(swept) => {
+            Ok(Sweep { swept, left }) => {
                 for series in swept {
                     let (series, because, instances) =
                         (series.series, series.because, series.instances);
                     tracing::info!(%series, ?because, instances, "removed by retention");
+                }
+                for error in left {
+                    tracing::error!(error = chain(&error), "not removed by retention");
                 }
             }
             Err(error) => tracing::error!(error = chain(&error), "retention did not finish"),

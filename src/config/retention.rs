@@ -7,10 +7,12 @@ use super::Problem;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Retention {
-    /// How long instances and results are kept once nothing remains to be done with them.
+    /// How long instances and results are kept once nothing remains to be done with them; four times
+    /// as long where they were refused or failed.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
-    /// Below this share of free disk space the oldest finished series go earlier, percent.
+    /// Below this share of free disk space finished series go earlier, the oldest delivered and
+    /// ignored ones first, percent.
     pub min_free_percent: u8,
 }
 

@@ -63,7 +63,7 @@ pub(super) fn configuration() -> String {
         [
             "`retention.keep`",
             &format!("{} days", config.retention.keep.as_secs() / 86_400),
-            "how long finished series are kept",
+            "how long delivered and ignored series are kept; refused and failed ones, and objects set apart, four times as long",
         ],
     ]);
     format!(

@@ -24,6 +24,7 @@ mod disk;
 mod folder;
 pub mod journal;
 mod part10;
+mod removal;
 pub mod retention;
 mod retention_clock;
 mod room;
@@ -33,25 +34,23 @@ mod sweep;
 pub(crate) mod tests;
 
 use std::{
-    collections::BTreeSet,
     fs::File,
     io,
     net::IpAddr,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use disk::{Disk, DiskSpace, RealDisk};
 use folder::Folder;
 pub use part10::{DamageError, check_intact, read_sop_class, read_source};
+use removal::Resent;
 pub use retention_clock::RetentionClock;
 pub use room::{Room, Watermarks};
-pub use sweep::{SweepError, Swept, sweep};
+pub use sweep::{Sweep, SweepError, Swept, sweep};
 
 use crate::dicom::{AeTitle, Remedy, Uid};
 
@@ -180,6 +179,7 @@ pub struct Spool<D: Disk = RealDisk> {
     aside: Folder,
     quarantine: Folder,
     results: Folder,
+    resent: Resent,
     /// Released when the process ends, however it ends.
     _lock: Option<File>,
 }
@@ -210,6 +210,7 @@ impl<D: Disk> Spool<D> {
             aside,
             quarantine,
             results,
+            resent: Resent::default(),
             _lock: lock,
         })
     }
@@ -228,6 +229,7 @@ impl<D: Disk> Spool<D> {
         let _claim = self.instances.claim(&name);
         let arrival = match self.disk.read(&path) {
             Ok(there) if part10::holds(&there, incoming) => {
+                self.resent.note(&incoming.sop_instance);
                 // Whoever renamed it may not have lived to sync.
                 self.instances.sync(&self.disk)?;
                 Arrival::Again
@@ -323,54 +325,6 @@ impl<D: Disk> Spool<D> {
             let uid = stem.split_once('-').map_or(stem, |(uid, _digest)| uid);
             Some((Uid::parse(uid).ok()?, path))
         })
-    }
-
-    /// Removes the instance's file; fine if there is none.
-    pub fn remove(&self, sop_instance: &Uid) -> io::Result<()> {
-        self.remove_all(std::slice::from_ref(sop_instance))
-    }
-
-    /// Removes many with one directory sync.
-    pub fn remove_all(&self, sop_instances: &[Uid]) -> io::Result<()> {
-        for sop_instance in sop_instances {
-            let name = file_name(sop_instance);
-            let _claim = self.instances.claim(&name);
-            match self.disk.remove(&self.instances.join(&name)) {
-                Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
-                _ => {}
-            }
-        }
-        self.disk.sync_dir(self.instances.path())
-    }
-
-    /// Removes what was set apart or kept aside before `then`.
-    pub fn remove_set_apart(&self, then: Timestamp) -> io::Result<()> {
-        for folder in [&self.aside, &self.quarantine] {
-            for path in self.disk.list(folder.path())? {
-                let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-                    continue;
-                };
-                let _claim = folder.claim(name);
-                if self.disk.modified(&path)? < SystemTime::from(then) {
-                    self.disk.remove(&path)?;
-                }
-            }
-            self.disk.sync_dir(folder.path())?;
-        }
-        Ok(())
-    }
-
-    /// Removes every result of `series`.
-    pub fn remove_results(&self, series: &BTreeSet<Uid>) -> io::Result<()> {
-        for path in self.disk.list(self.results.path())? {
-            let name = path.file_name().and_then(|name| name.to_str());
-            let of = name.and_then(series_of_result);
-            if let (Some(name), true) = (name, of.is_some_and(|of| series.contains(&of))) {
-                let _claim = self.results.claim(name);
-                self.disk.remove(&path)?;
-            }
-        }
-        self.disk.sync_dir(self.results.path())
     }
 
     /// Sets an instance apart that cannot be read, with the reason beside it; returns where it is.

@@ -17,9 +17,10 @@ use crate::dicom::Uid;
 pub struct Policy {
     /// Delivered and ignored series; sooner if space runs short.
     pub keep_delivered: Duration,
-    /// Refused and failed series: somebody may still want to look, or press retry.
+    /// Refused and failed series: somebody may still want to look, or press retry; sooner, too, if
+    /// nothing else is left to go.
     pub keep_failed: Duration,
-    /// Delivered and ignored series are removed before their time until this much is free, bytes.
+    /// Series are removed before their time until this much is free, bytes.
     pub keep_free: u64,
 }
 
@@ -37,6 +38,14 @@ pub struct Candidate {
     pub bytes: u64,
 }
 
+impl Candidate {
+    /// Whether nothing remains to be done with it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.state.is_settled() && !self.unsent
+    }
+}
+
 /// Why a series' files are removed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Because {
@@ -46,8 +55,8 @@ pub enum Because {
     Space,
 }
 
-/// The series whose files may go now: all whose time is over, then the longest delivered until
-/// enough is free.
+/// The series whose files may go now: all whose time is over, then, until enough is free, the longest
+/// delivered or ignored, then the longest refused, then the longest failed.
 #[must_use]
 pub fn removable(
     policy: &Policy,
@@ -57,7 +66,7 @@ pub fn removable(
 ) -> Vec<(Uid, Because)> {
     let mut settled: Vec<(&Candidate, Timestamp)> = candidates
         .iter()
-        .filter(|candidate| candidate.state.is_settled() && !candidate.unsent)
+        .filter(|candidate| candidate.has_ended())
         .filter_map(|candidate| Some((candidate, candidate.finished_at?)))
         .collect();
     settled.sort_by_key(|(candidate, finished_at)| (*finished_at, &candidate.series));
@@ -71,25 +80,23 @@ pub fn removable(
         let age = now.duration_since(finished_at);
         age > SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX)
     };
-    let (over, rest): (Vec<_>, Vec<_>) = settled
+    let (over, mut rest): (Vec<_>, Vec<_>) = settled
         .into_iter()
         .partition(|(candidate, finished_at)| is_over(candidate, *finished_at));
 
     let freed: u64 = over.iter().map(|(candidate, _)| candidate.bytes).sum();
     let mut available = space.available.saturating_add(freed);
-    let by_space = rest
-        .into_iter()
-        .filter(|(candidate, _)| {
-            matches!(
-                candidate.state,
-                SeriesState::Delivered | SeriesState::Ignored
-            )
-        })
-        .take_while(|(candidate, _)| {
-            let short = available < policy.keep_free;
-            available = available.saturating_add(candidate.bytes);
-            short
-        });
+    // Stable: within a rank, the longest settled stay first.
+    rest.sort_by_key(|(candidate, _)| match candidate.state {
+        SeriesState::Refused => 1,
+        SeriesState::Failed => 2,
+        _ => 0,
+    });
+    let by_space = rest.into_iter().take_while(|(candidate, _)| {
+        let short = available < policy.keep_free;
+        available = available.saturating_add(candidate.bytes);
+        short
+    });
     let by_age = over.iter().map(|(candidate, _)| (*candidate, Because::Age));
     by_age
         .chain(by_space.map(|(candidate, _)| (candidate, Because::Space)))
@@ -165,7 +172,27 @@ mod tests {
         assert_eq!(removed(&candidates, 1_000, 5), []);
         assert_eq!(removed(&candidates, 999, 5), [space(2)]);
         assert_eq!(removed(&candidates, 850, 5), [space(2), space(3)]);
-        assert_eq!(removed(&candidates, 0, 5), [space(2), space(3), space(4)]);
+        let delivered = [space(2), space(3), space(4)];
+        assert_eq!(removed(&candidates, 700, 5), delivered);
+        assert_eq!(removed(&candidates, 0, 5)[..3], delivered);
+        assert_eq!(
+            removed(&candidates, 0, 5)[3..],
+            [space(1)],
+            "the failed last"
+        );
+    }
+
+    #[test]
+    fn where_nothing_but_refused_series_is_left_they_go_before_the_door_is_shut() {
+        let candidates = [
+            ended(2, SeriesState::Failed),
+            ended(3, SeriesState::Refused),
+            ended(4, SeriesState::Refused),
+        ];
+        let space = |number: i64| (format!("1.2.{number}"), Because::Space);
+        assert_eq!(removed(&candidates, 950, 5), [space(3)]);
+        assert_eq!(removed(&candidates, 850, 5), [space(3), space(4)]);
+        assert_eq!(removed(&candidates, 0, 5), [space(3), space(4), space(2)]);
     }
 
     #[test]
@@ -202,11 +229,9 @@ mod tests {
                 })
                 .collect();
             let removed = removed(&candidates, available, now);
-            for (series, because) in &removed {
+            for (series, _) in &removed {
                 let it = candidates.iter().find(|c| c.series.as_str() == series).unwrap();
                 prop_assert!(it.state.is_settled() && !it.unsent);
-                let failed = [SeriesState::Refused, SeriesState::Failed].contains(&it.state);
-                prop_assert!(!failed || *because == Because::Age);
             }
             let distinct: std::collections::BTreeSet<_> =
                 removed.iter().map(|(series, _)| series).collect();

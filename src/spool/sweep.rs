@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Disk, Spool,
+    Disk, RetentionClock, Spool,
     journal::{Journal, JournalError},
     retention::{Because, Policy, removable},
 };
@@ -19,10 +19,20 @@ pub struct Swept {
     pub instances: usize,
 }
 
+/// What a sweep came to.
+#[derive(Debug, Default)]
+pub struct Sweep {
+    pub swept: Vec<Swept>,
+    /// What could not be removed. The next sweep tries again.
+    pub left: Vec<SweepError>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    #[error("could not remove old files")]
-    Files(#[from] io::Error),
+    #[error("could not remove the files of series {series}")]
+    Series { series: Uid, source: io::Error },
+    #[error("could not remove what was set apart")]
+    SetApart(#[source] io::Error),
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
@@ -31,7 +41,7 @@ impl SweepError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Files(_) => Remedy::Service,
+            Self::Series { .. } | Self::SetApart(_) => Remedy::Service,
             Self::Journal(err) => err.remedy(),
         }
     }
@@ -39,9 +49,13 @@ impl SweepError {
 
 /// Removes the files of every series that may go, and what was set apart long enough ago. Blocking.
 ///
-/// `committing` are the destinations whose commitment is waited for. `running` is the time since the last sweep of this process, zero at the first; see
-/// [`RetentionClock`](super::RetentionClock). Files go before their journal entries. Interrupted in between, the next sweep does it again; the
-/// other way round the next start would find files that nobody knows, and receive them anew.
+/// `committing` are the destinations whose commitment is waited for. `running` is the time since the
+/// last sweep of this process, zero at the first; see [`RetentionClock`](super::RetentionClock). Files
+/// go before their journal entries. Interrupted in between, the next sweep does it again; the other way
+/// round the next start would find files that nobody knows, and receive them anew.
+///
+/// What cannot be removed keeps nothing else from going. Nor does a journal that cannot be written: it
+/// may be the full disk that is to be relieved.
 pub fn sweep<D: Disk>(
     spool: &Spool<D>,
     journal: &Journal,
@@ -49,28 +63,56 @@ pub fn sweep<D: Disk>(
     committing: &[String],
     running: Duration,
     now: Timestamp,
-) -> Result<Vec<Swept>, SweepError> {
-    let by = journal.retention_clock(running, now)?.at;
+) -> Result<Sweep, JournalError> {
+    let clock = journal.retention_clock()?;
+    let clock = clock.map_or(RetentionClock::starting(now), |it| it.after(running, now));
     let candidates = journal.retention_candidates(committing)?;
-    let removable = removable(policy, &candidates, spool.free_space(), by);
-    if !removable.is_empty() {
-        let series = removable.iter().map(|(series, _)| series.clone()).collect();
-        spool.remove_results(&series)?;
-    }
-    let mut swept = Vec::new();
-    for (series, because) in removable {
-        let instances = journal.every_instance_of(&series)?;
-        spool.remove_all(&instances)?;
-        journal.note_purged(&series, &instances, now)?;
-        swept.push(Swept {
-            series,
-            because,
-            instances: instances.len(),
-        });
+    let mut sweep = Sweep::default();
+    for (series, because) in removable(policy, &candidates, spool.free_space(), clock.at) {
+        match remove(spool, journal, &series, committing, now) {
+            Ok(Some(instances)) => sweep.swept.push(Swept {
+                series,
+                because,
+                instances,
+            }),
+            Ok(None) => {}
+            Err(error) => sweep.left.push(error),
+        }
     }
     let keep = SignedDuration::try_from(policy.keep_failed).unwrap_or(SignedDuration::MAX);
-    let then = by.saturating_sub(keep).unwrap_or(Timestamp::MIN);
-    spool.remove_set_apart(then)?;
-    journal.forget_quarantined(then)?;
-    Ok(swept)
+    let then = clock.at.saturating_sub(keep).unwrap_or(Timestamp::MIN);
+    let set_apart = spool.remove_set_apart(then).map_err(SweepError::SetApart);
+    let forgotten = set_apart.and_then(|()| Ok(journal.forget_quarantined(then)?));
+    let kept = journal.keep_retention_clock(&clock);
+    sweep.left.extend(forgotten.err());
+    sweep.left.extend(kept.err().map(SweepError::from));
+    Ok(sweep)
+}
+
+/// Removes one series, unless something came of it since it was chosen; returns how many instances it
+/// had.
+fn remove<D: Disk>(
+    spool: &Spool<D>,
+    journal: &Journal,
+    series: &Uid,
+    committing: &[String],
+    now: Timestamp,
+) -> Result<Option<usize>, SweepError> {
+    let instances = journal.every_instance_of(series)?;
+    let mut judged = Ok(false);
+    let removed = spool.remove_series(series, &instances, || {
+        judged = journal.may_be_removed(series, committing);
+        matches!(judged, Ok(true))
+    });
+    judged?;
+    match removed {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        Err(source) => {
+            let series = series.clone();
+            return Err(SweepError::Series { series, source });
+        }
+    }
+    journal.note_purged(series, &instances, now)?;
+    Ok(Some(instances.len()))
 }

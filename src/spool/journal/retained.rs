@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::{
     CommitmentState, DeliveryState, Durable, Journal, JournalError,
@@ -19,39 +19,19 @@ impl Journal {
         &self,
         committing: &[String],
     ) -> Result<Vec<Candidate>, JournalError> {
-        self.read("list what is kept", |db| {
-            db.prepare_cached(
-                "SELECT series, state, finished_at,
-                     (SELECT coalesce(sum(bytes), 0) FROM instances
-                          WHERE instances.series = series.series) AS bytes,
-                     EXISTS (SELECT 1 FROM objects JOIN deliveries USING (object)
-                          LEFT JOIN commitments USING (object, destination)
-                          WHERE objects.series = series.series
-                              AND deliveries.state NOT IN (?2, ?3)
-                              AND (deliveries.state <> ?1
-                                  OR destination IN (SELECT value FROM json_each(?4))
-                                      AND coalesce(commitments.state, '') <> ?5)) AS unsent
-                 FROM series WHERE purged_at IS NULL",
-            )?
-            .query_map(
-                (
-                    DeliveryState::Delivered,
-                    DeliveryState::Declined,
-                    DeliveryState::Superseded,
-                    Json(committing.into()),
-                    CommitmentState::Committed,
-                ),
-                |row| {
-                    Ok(Candidate {
-                        series: row.get("series")?,
-                        state: row.get("state")?,
-                        finished_at: maybe_time_of(row, "finished_at")?,
-                        unsent: row.get("unsent")?,
-                        bytes: row.get::<_, i64>("bytes")?.cast_unsigned(),
-                    })
-                },
-            )?
-            .collect()
+        self.read("list what is kept", |db| candidates(db, committing, None))
+    }
+
+    /// Whether nothing remains to be done with a series, now: it may have been chosen for removal a
+    /// while ago.
+    pub fn may_be_removed(
+        &self,
+        series: &Uid,
+        committing: &[String],
+    ) -> Result<bool, JournalError> {
+        self.read("look at what is kept", |db| {
+            let found = candidates(db, committing, Some(series))?;
+            Ok(found.iter().any(Candidate::has_ended))
         })
     }
 
@@ -64,8 +44,8 @@ impl Journal {
         })
     }
 
-    /// The files of the series and of its `instances` are gone. What became of it, and where its result went, stays known: if
-    /// the same instances come again, the same result is not sent again.
+    /// The files of the series and of its `instances` are gone. What became of it, and where its
+    /// result went, stays known: if the same instances come again, the same result is not sent again.
     pub fn note_purged(
         &self,
         series: &Uid,
@@ -87,15 +67,10 @@ impl Journal {
         })
     }
 
-    /// The time by which ages are told, `running` time after this was last asked.
-    pub fn retention_clock(
-        &self,
-        running: Duration,
-        now: Timestamp,
-    ) -> Result<RetentionClock, JournalError> {
-        self.write(Durable::Soon, "keep the retention clock", |tx| {
-            let before = tx
-                .prepare_cached("SELECT * FROM retention_clock")?
+    /// The time by which ages are told, as it was last kept.
+    pub fn retention_clock(&self) -> Result<Option<RetentionClock>, JournalError> {
+        self.read("look at the retention clock", |db| {
+            db.prepare_cached("SELECT * FROM retention_clock")?
                 .query_row([], |row| {
                     let seconds: i64 = row.get("doubted_for_seconds")?;
                     Ok(RetentionClock {
@@ -103,13 +78,15 @@ impl Journal {
                         doubted_for: Duration::from_secs(seconds.unsigned_abs()),
                     })
                 })
-                .optional()?;
-            let clock = before.map_or(RetentionClock::starting(now), |before| {
-                before.after(running, now)
-            });
+                .optional()
+        })
+    }
+
+    pub fn keep_retention_clock(&self, clock: &RetentionClock) -> Result<(), JournalError> {
+        self.write(Durable::Soon, "keep the retention clock", |tx| {
             tx.prepare_cached("INSERT OR REPLACE INTO retention_clock VALUES (1, ?1, ?2)")?
                 .execute((Micros(clock.at), clock.doubted_for.as_secs().cast_signed()))?;
-            Ok(clock)
+            Ok(())
         })
     }
 
@@ -123,4 +100,46 @@ impl Journal {
             Ok(())
         })
     }
+}
+
+/// Of all series that still have files, or of `only` one.
+fn candidates(
+    db: &Connection,
+    committing: &[String],
+    only: Option<&Uid>,
+) -> rusqlite::Result<Vec<Candidate>> {
+    // What was given up waits for nobody, and what a destination declined or a newer result replaced
+    // never did.
+    db.prepare_cached(
+        "SELECT series, state, finished_at,
+             (SELECT coalesce(sum(bytes), 0) FROM instances
+                  WHERE instances.series = series.series) AS bytes,
+             EXISTS (SELECT 1 FROM objects JOIN deliveries USING (object)
+                  LEFT JOIN commitments USING (object, destination)
+                  WHERE objects.series = series.series
+                      AND (deliveries.state = :waiting
+                          OR deliveries.state = :delivered
+                              AND destination IN (SELECT value FROM json_each(:committing))
+                              AND coalesce(commitments.state, '') <> :committed)) AS unsent
+         FROM series WHERE purged_at IS NULL AND series = coalesce(:only, series)",
+    )?
+    .query_map(
+        named_params! {
+            ":waiting": DeliveryState::Waiting,
+            ":delivered": DeliveryState::Delivered,
+            ":committing": Json(committing.into()),
+            ":committed": CommitmentState::Committed,
+            ":only": only,
+        },
+        |row| {
+            Ok(Candidate {
+                series: row.get("series")?,
+                state: row.get("state")?,
+                finished_at: maybe_time_of(row, "finished_at")?,
+                unsent: row.get("unsent")?,
+                bytes: row.get::<_, i64>("bytes")?.cast_unsigned(),
+            })
+        },
+    )?
+    .collect()
 }

@@ -1,16 +1,17 @@
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::{files, instance, power_cut::PowerCut, scanner, spool};
 use crate::{
     dicom::Uid,
     spool::{
-        Disk, Spool,
+        Arrival, Disk, Spool, Sweep, SweepError, Swept,
         journal::{
-            Addressed, InstanceRecord, InstanceState, Journal, ResultObject, SeriesState,
-            tests::new_series,
+            Addressed, InstanceRecord, InstanceState, Journal, JournalError, ResultObject,
+            SeriesState, tests::new_series,
         },
         retention::{Because, Policy},
         sweep,
@@ -72,6 +73,13 @@ fn segmented<D: Disk>(
     series
 }
 
+/// What went, where nothing was left.
+fn swept(sweep: Result<Sweep, JournalError>) -> Vec<Swept> {
+    let Sweep { swept, left } = sweep.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    swept
+}
+
 #[test]
 fn a_sweep_removes_all_files_of_what_is_over_and_nothing_that_waits() {
     let (dir, spool) = spool();
@@ -92,12 +100,12 @@ fn a_sweep_removes_all_files_of_what_is_over_and_nothing_that_waits() {
         let running = Duration::from_hours(u64::from(hours - hours_since_start));
         hours_since_start = hours;
         let then = now + SignedDuration::from_hours(i64::from(hours));
-        sweep(&spool, &journal, &POLICY, &[], running, then).unwrap()
+        swept(sweep(&spool, &journal, &POLICY, &[], running, then))
     };
     assert_eq!(after(0), []);
-    let swept = after(25);
-    assert_eq!(swept.len(), 1);
-    assert_eq!((&swept[0].series, swept[0].because), (&over, Because::Age));
+    let gone = after(25);
+    assert_eq!(gone.len(), 1);
+    assert_eq!((&gone[0].series, gone[0].because), (&over, Because::Age));
     assert_eq!(files(&dir.path().join("instances")), ["1.2.3.1.1.dcm"]);
     assert_eq!(
         files(&dir.path().join("results")),
@@ -125,7 +133,8 @@ fn a_clock_that_jumps_a_year_ahead_removes_nothing() {
     let (journal, _) = Journal::open(&dir.path().join("journal.db")).unwrap();
     let now = Timestamp::now();
     segmented(&spool, &journal, "1.2.3", &[], now);
-    let sweep = |now| sweep(&spool, &journal, &POLICY, &[], Duration::from_hours(1), now).unwrap();
+    let hour = Duration::from_hours(1);
+    let sweep = |now| swept(sweep(&spool, &journal, &POLICY, &[], hour, now));
     assert_eq!(sweep(now), []);
     assert_eq!(sweep(now + SignedDuration::from_hours(365 * 24)), []);
     assert_eq!(spool.instances().count(), 1);
@@ -154,15 +163,101 @@ fn a_sweep_that_loses_power_is_done_by_the_next_and_never_touches_what_waits() {
             assert_eq!(kept.len(), 1);
             assert!(spool.read(&kept[0].sop_instance).is_ok());
         }
-        if first.is_ok() {
+        if first.unwrap().left.is_empty() {
             assert!(operations > 4, "a sweep of two series takes more");
             return;
         }
         disk.restart_the_process();
-        let second = sweep(&spool, &journal, &POLICY, &[], Duration::ZERO, then).unwrap();
+        let second = swept(sweep(&spool, &journal, &POLICY, &[], Duration::ZERO, then));
         // Unless the first got as far as the journal.
         assert!(second.len() <= 1);
         let left: Vec<Uid> = spool.instances().map(|(uid, _)| uid).collect();
         assert_eq!(left, [Uid::parse("1.2.4.1").unwrap()]);
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_keeps_no_other_series_from_going() {
+    let (dir, spool) = spool();
+    let (journal, _) = Journal::open(&dir.path().join("journal.db")).unwrap();
+    let now = Timestamp::now();
+    let stuck = segmented(&spool, &journal, "1.2.3", &[], now);
+    segmented(
+        &spool,
+        &journal,
+        "1.2.4",
+        &[],
+        now + SignedDuration::from_secs(1),
+    );
+    let file = dir.path().join("instances/1.2.3.1.dcm");
+    fs::remove_file(&file).unwrap();
+    // Nothing but a directory cannot be removed by root either.
+    fs::create_dir(&file).unwrap();
+    let apart = dir.path().join("quarantine/sorted by hand");
+    fs::create_dir(&apart).unwrap();
+
+    let day = Duration::from_hours(100);
+    let sweep = || sweep(&spool, &journal, &POLICY, &[], day, now + day);
+    let Sweep { swept, left } = sweep().unwrap();
+    assert_eq!(swept.len(), 1);
+    assert_eq!(swept[0].series.as_str(), "1.2.4");
+    assert!(
+        matches!(&left[..], [SweepError::Series { series, .. }] if *series == stuck),
+        "{left:?}"
+    );
+    fs::remove_dir(&file).unwrap();
+    assert_eq!(sweep().unwrap().swept.len(), 1);
+    assert!(apart.exists());
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_does_not_keep_files_from_going() {
+    let (dir, spool) = spool();
+    let database = dir.path().join("journal.db");
+    let (journal, _) = Journal::open(&database).unwrap();
+    let now = Timestamp::now();
+    segmented(&spool, &journal, "1.2.3", &[], now);
+    let other = Connection::open(&database).unwrap();
+    for (table, change) in [
+        ("series", "UPDATE"),
+        ("instances", "DELETE"),
+        ("retention_clock", "INSERT"),
+    ] {
+        let trigger = format!(
+            "CREATE TRIGGER full_{table} BEFORE {change} ON {table} \
+             BEGIN SELECT RAISE(ABORT, 'full'); END"
+        );
+        other.execute_batch(&trigger).unwrap();
+    }
+    let day = Duration::from_hours(25);
+    let sweep = sweep(&spool, &journal, &POLICY, &[], day, now + day).unwrap();
+    assert_eq!(sweep.left.len(), 2, "{:?}", sweep.left);
+    assert_eq!(spool.instances().count(), 0);
+}
+
+#[test]
+fn a_series_that_is_being_sent_again_stays() {
+    let (dir, spool) = spool();
+    let (journal, _) = Journal::open(&dir.path().join("journal.db")).unwrap();
+    let now = Timestamp::now();
+    segmented(&spool, &journal, "1.2.3", &[], now);
+    let again = spool.commit(&instance("1.2.3.1", b"slice"), &scanner(2));
+    assert_eq!(*again.unwrap().arrival(), Arrival::Again);
+    let day = Duration::from_hours(25);
+    assert_eq!(
+        swept(sweep(&spool, &journal, &POLICY, &[], day, now + day)),
+        []
+    );
+    assert_eq!(spool.instances().count(), 1);
+}
+
+#[test]
+fn a_series_that_was_reopened_since_it_was_chosen_stays() {
+    let (dir, spool) = spool();
+    let (journal, _) = Journal::open(&dir.path().join("journal.db")).unwrap();
+    let now = Timestamp::now();
+    let series = segmented(&spool, &journal, "1.2.3", &[], now);
+    assert!(journal.may_be_removed(&series, &[]).unwrap());
+    journal.reopen(&series, now).unwrap();
+    assert!(!journal.may_be_removed(&series, &[]).unwrap());
 }
