@@ -33,11 +33,17 @@ fn it_parses_and_its_crates_versions_licences_and_units_are_those_of_the_sources
 }
 
 #[test]
-fn a_layer_for_another_series_without_a_file_or_with_another_crate_is_refused() {
+fn a_layer_with_something_wrong_in_it_is_refused() {
     for (mutant, said) in [
         ("series", "is not compatible with the core layer"),
         ("file", "hepar.nft is not there"),
         ("crate", "the crates are not those of Cargo.lock"),
+        ("order", "could lay memory over /var/lib/hepar"),
+        ("log", "/var/log is a link into memory"),
+        ("trial", "without /var/lib/hepar would be vouched for"),
+        ("vouching", "would vouch for every system that starts"),
+        ("keyring", "system.conf has no @KEYRING@"),
+        ("console", "nobody sees the one-time password"),
     ] {
         let refused = check(&["--mutant", mutant]);
         assert_ne!(refused.code, Some(0), "{mutant} passed");

@@ -6,6 +6,7 @@ the sources. It does not prove that anything builds, and knows nothing of the la
 Usage: check_layer.py [--mutant NAME] LAYER; a mutant is a copy of the layer with something wrong in it.
 """
 
+import configparser
 import glob
 import hashlib
 import os
@@ -36,10 +37,27 @@ MACHINES = {
     "jetson-agx-orin-devkit", "jetson-orin-nano-devkit", "jetson-orin-nano-devkit-nvme", "p3768-0000-p3767-0000",
     "p3768-0000-p3767-0001", "p3768-0000-p3767-0003", "p3768-0000-p3767-0004",
 }
+# What a mutant has wrong: a file, and what stands there instead of what.
+MUTANTS = {
+    "series": ("conf/layer.conf", '_hepar = "wrynose"', '_hepar = "scarthgap"'),
+    "crate": ("classes-recipe/cargo_lock_crates.bbclass", 'split("[[package]]")[1:]', 'split("[[package]]")[9:]'),
+    "order": ("recipes-hepar/hepar-config/files/var-lib-hepar.mount", "After=var-volatile-lib.service\n", ""),
+    "log": ("conf/distro/hepar.conf", "files/fs-perms-volatile-log.txt", "files/fs-perms-volatile-tmp.txt"),
+    "trial": (
+        "dynamic-layers/rauc/recipes-hepar/hepar-update/files/hepar-update-confirm.service",
+        "RequiresMountsFor=/var/lib/hepar\n", "",
+    ),
+    "vouching": (
+        "dynamic-layers/tegra/recipes-hepar/images/hepar-image-jetson.bb",
+        'BAD_RECOMMENDATIONS += "rauc-mark-good"\n', "",
+    ),
+    "keyring": ("dynamic-layers/rauc/recipes-core/rauc/files/system.conf", "path=@KEYRING@", "path=ca.cert.pem"),
+    "console": ("recipes-hepar/hepar-config/files/console.conf", "journal+console", "journal"),
+}
 
 
-def parse(layer: Path, folder: Path, beside: list[str], local_conf: str = "") -> dict:
-    """Every recipe of the layer that is read when the layers `beside` are there, by name."""
+def parse(layer: Path, folder: Path, beside: list[str], local_conf: str = "") -> tuple[dict, object]:
+    """Every recipe of the layer that is read when the layers `beside` are there, by name; and what reads more."""
     build = build_folder(folder, layer, beside, local_conf)
     os.chdir(build)
     configuration = bb.cookerdata.CookerConfiguration()
@@ -59,11 +77,25 @@ def parse(layer: Path, folder: Path, beside: list[str], local_conf: str = "") ->
         rauc = str(folder / "core/recipes-core/rauc/rauc-conf.bb")
         recipes["rauc-conf"] = builder.parseRecipe(rauc, [append], "core")
     recipes["distro"] = builder.data
-    return recipes
+    return recipes, builder
 
 
 def sources(recipe) -> list[str]:
     return (recipe.getVar("SRC_URI") or "").split()
+
+
+def local_path(source: str, recipe) -> str:
+    fetch = bb.fetch2.FetchData(source, recipe)
+    fetch.setup_localpath(recipe)
+    return fetch.localpath
+
+
+def settings(text: str) -> configparser.ConfigParser:
+    """A unit, or another file in its form."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str
+    parser.read_string(text)
+    return parser
 
 
 def check_recipe(recipe, tree: Path) -> None:
@@ -72,8 +104,7 @@ def check_recipe(recipe, tree: Path) -> None:
     for source in sources(recipe):
         fetch = bb.fetch2.FetchData(source, recipe)
         if fetch.type == "file":
-            fetch.setup_localpath(recipe)
-            assert os.path.exists(fetch.localpath), f"{name}: {source} is not there"
+            assert os.path.exists(local_path(source, recipe)), f"{name}: {source} is not there"
     licence = recipe.getVar("LICENSE")
     crate = tomllib.loads((tree / "Cargo.toml").read_text())["package"]["license"]
     model = tomllib.loads((tree / "models/liver-tumour/bundle.toml").read_text())["licence"]
@@ -137,20 +168,67 @@ def check_images(recipes: dict) -> None:
     jetson = set(recipes["hepar-image-jetson"].getVar("IMAGE_INSTALL").split())
     assert {"tensorrt-core", "onnxruntime", "tegra-nvpmodel", "tegra-redundant-boot-base", "hepar-update"} <= jetson
     assert "tegra-redundant-boot" not in jetson, "its verifier would vouch for every system that starts"
+    left_out = (recipes["hepar-image-jetson"].getVar("BAD_RECOMMENDATIONS") or "").split()
+    assert "rauc-mark-good" in left_out, "rauc recommends rauc-mark-good, which would vouch for every system that starts"
 
 
 def check_slots(recipes: dict, layer: Path, tree: Path) -> None:
     """Whatever RAUC is told about the box is what the bundle and the image say."""
     text = (layer / "dynamic-layers/rauc/recipes-core/rauc/files/system.conf").read_text()
-    backend = re.search(r"^bootloader-custom-backend=(.*)$", text, re.MULTILINE).group(1)
+    for placeholder, value in re.findall(r"s\|(@\w+@)\|([^|]*)\|", recipes["rauc-conf"].getVar("do_install")):
+        assert placeholder in text, f"system.conf has no {placeholder}"
+        text = text.replace(placeholder, value)
+    system = settings(text)
     installed = recipes["hepar-update"].getVar("do_install")
+    backend = system["handlers"]["bootloader-custom-backend"]
     assert f"{recipes['hepar-update'].getVar('nonarch_libdir')}/hepar" in installed and backend.endswith("rauc-backend")
-    assert re.findall(r"^bootname=(.*)$", text, re.MULTILINE) == ["A", "B"]
+    assert [system[f"slot.rootfs.{number}"]["bootname"] for number in (0, 1)] == ["A", "B"]
     compatible = recipes["hepar-bundle"].getVar("RAUC_BUNDLE_COMPATIBLE")
-    assert f"@COMPATIBLE@|{compatible}|" in recipes["rauc-conf"].getVar("do_install"), compatible
+    assert system["system"]["compatible"] == compatible, compatible
+    keyring = recipes["rauc-conf"].getVar("RAUC_KEYRING_FILE")
+    assert system["keyring"]["path"] == os.path.basename(keyring), f"RAUC looks for another certificate than {keyring}"
+    assert "rauc-mark-good" not in installed, "rauc-mark-good.service is a file of RAUC's own package"
     assert recipes["hepar-bundle"].getVar("RAUC_BUNDLE_FORMAT") == "verity"
     restarted = re.search(r'"restart", "([\w.-]+)"', (tree / "src/commands/update.rs").read_text()).group(1)
     assert restarted in recipes["hepar"].getVar("do_install"), f"`hepar update confirm` starts {restarted}"
+
+
+def check_data(recipes: dict, layer: Path, tree: Path) -> None:
+    """State and journal lie on the data partition; a system that cannot mount it is not vouched for."""
+    distro, files = recipes["distro"], layer / "recipes-hepar/hepar-config/files"
+    data = distro.getVar("OVERLAYFS_ETC_MOUNT_POINT")
+    service = settings((tree / "systemd/hepar.service").read_text())
+    state = f"/var/lib/{service['Service']['StateDirectory']}"
+    assert f'state-dir = "{state}"' in recipes["hepar-config"].getVar("do_install")
+    mounts = {}
+    for where in (state, "/var/log"):
+        mount = settings((files / f"{where[1:].replace('/', '-')}.mount").read_text())
+        assert mount["Mount"]["Where"] == where and mount["Mount"]["What"].startswith(f"{data}/"), where
+        assert mount["Unit"]["AssertPathIsMountPoint"] == data, f"{where} could lie on the system's own partition"
+        mounts[where] = mount
+    order = mounts[state]["Unit"].get("After", "").split()
+    assert "var-volatile-lib.service" in order, f"volatile-binds could lay memory over {state}"
+    tables = distro.getVar("FILESYSTEM_PERMS_TABLES").split()
+    assert tables == ["files/fs-perms.txt", "files/fs-perms-volatile-tmp.txt"], "/var/log is a link into memory"
+    assert settings((files / "10-hepar.conf").read_text())["Journal"]["Storage"] == "persistent"
+    update = layer / "dynamic-layers/rauc/recipes-hepar/hepar-update/files"
+    confirm = settings((update / "hepar-update-confirm.service").read_text())
+    assert confirm["Unit"].get("RequiresMountsFor") == state, f"a system without {state} would be vouched for"
+    assert confirm["Service"]["Environment"] == f"STATE_DIRECTORY={state}"
+
+
+def check_access(recipes: dict, builder, layer: Path, folder: Path) -> None:
+    """Nobody logs in: the first start's password is seen on the console, the configuration comes with the build."""
+    drop_in = settings((layer / "recipes-hepar/hepar-config/files/console.conf").read_text())
+    assert drop_in["Service"]["StandardError"] == "journal+console", "nobody sees the one-time password"
+    # The append that the README shows.
+    own = folder / "files/hepar.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text("# The builder's.\n")
+    append = folder / "hepar-config_%.bbappend"
+    append.write_text('FILESEXTRAPATHS:prepend := "${THISDIR}/files:"\n')
+    appended = builder.parseRecipe(recipes["hepar-config"].getVar("FILE"), [str(append)], "hepar")
+    assert local_path("file://hepar.toml", appended) == str(own), "an append does not replace hepar.toml"
 
 
 def check_configuration(recipe, tree: Path) -> None:
@@ -184,20 +262,14 @@ def mutant(layer: Path, name: str, folder: Path) -> Path:
     shutil.copy(tree / "Cargo.lock", folder / "Cargo.lock")
     copy = folder / "yocto/meta-hepar"
     shutil.copytree(layer, copy)
-    match name:
-        case "series":
-            _replace(copy / "conf/layer.conf", '_hepar = "wrynose"', '_hepar = "scarthgap"')
-        case "file":
-            (copy / "recipes-hepar/hepar-firewall/files/hepar.nft").unlink()
-        case "crate":
-            _replace(copy / "classes-recipe/cargo_lock_crates.bbclass", "split(\"[[package]]\")[1:]", "split(\"[[package]]\")[9:]")
-    return copy
-
-
-def _replace(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
+    if name == "file":
+        (copy / "recipes-hepar/hepar-firewall/files/hepar.nft").unlink()
+        return copy
+    file, old, new = MUTANTS[name]
+    text = (copy / file).read_text()
     assert old in text, f"{file} has no {old}"
-    file.write_text(text.replace(old, new))
+    (copy / file).write_text(text.replace(old, new))
+    return copy
 
 
 def main() -> None:
@@ -211,10 +283,10 @@ def main() -> None:
         tree = layer.parent.parent
         signature = folder / "bundle.toml.minisig"
         signature.write_text("a signature\n")
-        local_conf = f'HEPAR_MODEL_SIGNATURE = "{signature}"\n'
-        plain = parse(layer, folder / "plain", [], local_conf)
+        local_conf = f'HEPAR_MODEL_SIGNATURE = "{signature}"\nHEPAR_RAUC_KEYRING = "{folder}/builder.pem"\n'
+        plain, _ = parse(layer, folder / "plain", [], local_conf)
         assert not [name for name in plain if "jetson" in name or "bundle" in name], "needs layers that are not there"
-        recipes = parse(layer, folder / "jetson", ["tegra", "rauc"], local_conf)
+        recipes, builder = parse(layer, folder / "jetson", ["tegra", "rauc"], local_conf)
         for name, recipe in recipes.items():
             if name not in ("distro", "rauc-conf"):
                 check_recipe(recipe, tree)
@@ -222,6 +294,8 @@ def main() -> None:
         check_versions(recipes, tree)
         check_images(recipes)
         check_slots(recipes, layer, tree)
+        check_data(recipes, layer, tree)
+        check_access(recipes, builder, layer, folder / "builder")
         check_configuration(recipes["hepar-config"], tree)
         check_fragments(layer)
         print(f"{len(plain) - 1} recipes without a board's layers, {len(recipes) - 1} with them")

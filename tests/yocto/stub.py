@@ -37,6 +37,7 @@ sbindir = "/usr/sbin"
 sysconfdir = "/etc"
 systemd_system_unitdir = "/usr/lib/systemd/system"
 FILES:${PN} = ""
+FILESYSTEM_PERMS_TABLES = "files/fs-perms.txt files/fs-perms-volatile-log.txt files/fs-perms-volatile-tmp.txt"
 include conf/local.conf
 require conf/distro/${DISTRO}.conf
 """

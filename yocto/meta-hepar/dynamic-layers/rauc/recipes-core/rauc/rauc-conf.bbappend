@@ -4,5 +4,7 @@ FILESEXTRAPATHS:prepend:hepar := "${THISDIR}/files:"
 RAUC_KEYRING_FILE:hepar = "${HEPAR_RAUC_KEYRING}"
 
 do_install:append:hepar() {
-    sed -i "s|@COMPATIBLE@|hepar-${MACHINE}|" ${D}${sysconfdir}/rauc/system.conf
+    # The certificate is installed under the name of its file.
+    sed -i -e "s|@COMPATIBLE@|hepar-${MACHINE}|" \
+        -e "s|@KEYRING@|${@os.path.basename(d.getVar('RAUC_KEYRING_FILE'))}|" ${D}${sysconfdir}/rauc/system.conf
 }

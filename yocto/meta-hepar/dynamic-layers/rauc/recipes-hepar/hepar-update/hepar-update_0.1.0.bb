@@ -28,9 +28,9 @@ do_install() {
     install -m 0644 ${S}/hepar-stick@.service ${D}${systemd_system_unitdir}
     install -d ${D}${nonarch_base_libdir}/udev/rules.d
     install -m 0644 ${S}/90-hepar-stick.rules ${D}${nonarch_base_libdir}/udev/rules.d
-    # RAUC's own unit would vouch for a system before it was examined.
-    ln -sf /dev/null ${D}${systemd_system_unitdir}/rauc-mark-good.service
 }
 
 FILES:${PN} += "${nonarch_libdir}/hepar ${nonarch_base_libdir}/udev ${systemd_system_unitdir}"
 RDEPENDS:${PN} = "hepar rauc"
+# RAUC's own unit would vouch for a system before it was examined.
+RCONFLICTS:${PN} = "rauc-mark-good"

@@ -22,3 +22,5 @@ IMAGE_INSTALL += "\
     tensorrt-core \
     tensorrt-plugins-prebuilt \
 "
+# rauc recommends it, and it would vouch likewise.
+BAD_RECOMMENDATIONS += "rauc-mark-good"
