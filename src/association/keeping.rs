@@ -6,7 +6,7 @@ use super::{Event, dimse::StoreStatus};
 use crate::{
     chain,
     dicom::Uid,
-    spool::{Arrival, Disk, Incoming, Source, Spool, SpoolError, Spooled},
+    spool::{Disk, Incoming, Source, Spool, SpoolError, Spooled},
 };
 
 /// What became of an instance.
@@ -16,7 +16,7 @@ pub enum Kept {
     /// The data set contradicts its command: on disk, but not as the instance it was announced as.
     Apart {
         sop_instance: Uid,
-        path: Option<PathBuf>,
+        path: PathBuf,
         reason: &'static str,
     },
     NoSpace,
@@ -31,30 +31,29 @@ pub fn keep<D: Disk>(
     contradiction: Option<&'static str>,
     source: &Source,
 ) -> Kept {
-    let receipt = match spool.commit(&incoming, source) {
-        Ok(receipt) => receipt,
-        Err(err) => return Kept::failed(&err),
+    let kept = match contradiction {
+        None => spool.commit(&incoming, source).map(Kept::Stored),
+        Some(reason) => set_apart(spool, &incoming, reason, source),
     };
     // Gives the receive buffer back before the answer invites the next instance.
     drop(incoming);
-    let Some(reason) = contradiction else {
-        return Kept::Stored(receipt);
-    };
-    let sop_instance = receipt.sop_instance().clone();
-    let path = match receipt.arrival() {
-        // Never under the name of an instance that came in order.
-        Arrival::Different { kept_as } => Some(kept_as.clone()),
-        Arrival::New | Arrival::Again => spool
-            .quarantine(&sop_instance, reason)
-            .inspect_err(|err| tracing::error!(%sop_instance, %err, "could not be set apart"))
-            .ok(),
-    };
+    kept.unwrap_or_else(|err| Kept::failed(&err))
+}
+
+fn set_apart<D: Disk>(
+    spool: &Spool<D>,
+    incoming: &Incoming,
+    reason: &'static str,
+    source: &Source,
+) -> Result<Kept, SpoolError> {
+    let path = spool.commit_apart(incoming, source, reason)?;
+    let sop_instance = incoming.sop_instance.clone();
     tracing::warn!(%sop_instance, reason, "instance refused and set apart");
-    Kept::Apart {
+    Ok(Kept::Apart {
         sop_instance,
         path,
         reason,
-    }
+    })
 }
 
 impl Kept {
@@ -98,5 +97,50 @@ impl Kept {
             }),
             Self::NoSpace | Self::Failed => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::tests::{files, instance, scanner, spool};
+
+    const CONTRADICTION: &str = "SOP Class UID differs between command and data set";
+
+    /// The instance as a sender repeats it that says secondary capture in the command.
+    fn contradicting() -> Incoming {
+        Incoming {
+            sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.7").unwrap(),
+            ..instance("1.2.3", b"slice")
+        }
+    }
+
+    #[test]
+    fn what_contradicts_its_command_leaves_the_instance_of_that_name_alone() {
+        let (_dir, spool) = spool();
+        let good = instance("1.2.3", b"slice");
+        let kept = keep(&spool, good.clone(), None, &scanner(1));
+        assert_eq!(kept.status().0.status().0, 0);
+
+        let kept = keep(&spool, contradicting(), Some(CONTRADICTION), &scanner(2));
+
+        assert_eq!(kept.status().0.status().0, 0xA900);
+        let Kept::Apart { path, .. } = kept else {
+            panic!("{kept:?}");
+        };
+        assert!(std::fs::read(path).unwrap().ends_with(b"slice"));
+        assert!(spool.read(&good.sop_instance).unwrap().ends_with(b"slice"));
+    }
+
+    #[test]
+    fn a_contradiction_that_is_repeated_is_kept_once() {
+        let (dir, spool) = spool();
+        for association in 1..=3 {
+            let source = scanner(association);
+            let kept = keep(&spool, contradicting(), Some(CONTRADICTION), &source);
+            assert!(matches!(kept, Kept::Apart { .. }), "{kept:?}");
+        }
+        // The bytes and the reason.
+        assert_eq!(files(&dir.path().join("quarantine")).len(), 2);
     }
 }

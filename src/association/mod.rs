@@ -75,11 +75,10 @@ pub enum Event {
     },
     /// The instance is durable, and its sender was (or would have been) told so.
     Stored { receipt: Spooled, source: Source },
-    /// The data set contradicted its command and was refused; its bytes are at `path`, or still
-    /// under the instance's name where they could not be moved.
+    /// The data set contradicted its command and was refused; its bytes are at `path`.
     SetApart {
         sop_instance: Uid,
-        path: Option<PathBuf>,
+        path: PathBuf,
         reason: &'static str,
         source: Source,
     },

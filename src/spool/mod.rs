@@ -9,7 +9,8 @@
 //! ```text
 //! instances/   one file for each SOP instance, named by its UID; the truth about what we have
 //! aside/       other bytes that came under a UID we already had
-//! quarantine/  instances that could not be read, each with a .txt that says why
+//! quarantine/  instances that could not be read, or contradicted their command, each with a .txt
+//!              that says why
 //! results/     what we made
 //! journal.db   where every series is on its way ([`journal`]); rebuilt from instances/ if lost
 //! lock         held while a process works here
@@ -77,6 +78,21 @@ pub struct Incoming {
 impl Incoming {
     fn data_set_bytes(&self) -> u64 {
         self.data_set.iter().map(|part| part.len() as u64).sum()
+    }
+
+    fn data_set_parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.data_set.iter().map(|part| &part[..])
+    }
+
+    /// What its file holds, `head` first.
+    fn file<'a>(&'a self, head: &'a [u8]) -> Vec<&'a [u8]> {
+        std::iter::once(head).chain(self.data_set_parts()).collect()
+    }
+
+    /// What it is called where it does not get the name of its UID.
+    fn name_by_content(&self) -> String {
+        let data_set: Vec<&[u8]> = self.data_set_parts().collect();
+        name_by_content(&self.sop_instance, &data_set)
     }
 }
 
@@ -223,8 +239,7 @@ impl<D: Disk> Spool<D> {
         let name = file_name(&incoming.sop_instance);
         let path = self.instances.join(&name);
         let head = part10::head(incoming, source);
-        let mut parts = vec![&head[..]];
-        parts.extend(incoming.data_set.iter().map(|part| &part[..]));
+        let parts = incoming.file(&head);
 
         let _claim = self.instances.claim(&name);
         let arrival = match self.disk.read(&path) {
@@ -236,10 +251,12 @@ impl<D: Disk> Spool<D> {
             }
             Ok(there) => match check_intact(&there) {
                 Ok(()) | Err(DamageError::Foreign) => Arrival::Different {
-                    kept_as: self.keep_aside(&incoming.sop_instance, &parts)?,
+                    kept_as: self.keep_aside(incoming, &parts)?,
                 },
                 Err(damage) => {
-                    self.set_apart(&incoming.sop_instance, &there, &damage.to_string())?;
+                    let apart =
+                        name_by_content(&incoming.sop_instance, &[part10::data_set(&there)]);
+                    self.set_apart(&incoming.sop_instance, &apart, &damage.to_string())?;
                     self.keep(&name, &parts)?;
                     Arrival::New
                 }
@@ -270,13 +287,27 @@ impl<D: Disk> Spool<D> {
             })
     }
 
-    /// Named by content, so that the same bytes sent ten times are kept once.
-    fn keep_aside(&self, sop_instance: &Uid, parts: &[&[u8]]) -> Result<PathBuf, SpoolError> {
-        // The file meta information names the association, which differs each time.
-        let data_set = parts.get(1..).unwrap_or_default();
-        let name = format!("{sop_instance}-{}.dcm", digest(data_set));
+    fn keep_aside(&self, incoming: &Incoming, parts: &[&[u8]]) -> Result<PathBuf, SpoolError> {
+        let name = incoming.name_by_content();
         let _claim = self.aside.claim(&name);
-        self.aside.put(&self.disk, &name, parts)
+        self.aside.put(&self.disk, &format!("{name}.dcm"), parts)
+    }
+
+    /// Makes `incoming` durable in quarantine, never under its SOP Instance UID: what it says of
+    /// itself is in doubt, and an instance that came in order may have that name or come to have it.
+    pub fn commit_apart(
+        &self,
+        incoming: &Incoming,
+        source: &Source,
+        reason: &str,
+    ) -> Result<PathBuf, SpoolError> {
+        let name = incoming.name_by_content();
+        let head = part10::head(incoming, source);
+        let _claim = self.quarantine.claim(&name);
+        self.put_reason(&name, reason)?;
+        let file = format!("{name}.dcm");
+        self.quarantine
+            .put(&self.disk, &file, &incoming.file(&head))
     }
 
     /// The bytes of an instance's file; an error if they are not what was received any more.
@@ -305,7 +336,7 @@ impl<D: Disk> Spool<D> {
         self.named_by_uid(&self.instances)
     }
 
-    /// Instances set apart by [`Self::quarantine`], each with the path of its file and the reason.
+    /// Instances in quarantine, each with the path of its file and the reason.
     pub fn quarantined(&self) -> impl Iterator<Item = (Uid, PathBuf, String)> {
         self.named_by_uid(&self.quarantine).map(|(uid, path)| {
             let reason = self.disk.read(&path.with_extension("txt"));
@@ -333,23 +364,19 @@ impl<D: Disk> Spool<D> {
     pub fn quarantine(&self, sop_instance: &Uid, reason: &str) -> io::Result<PathBuf> {
         let _claim = self.instances.claim(&file_name(sop_instance));
         let file = self.disk.read(&self.path_of(sop_instance))?;
-        self.set_apart(sop_instance, &file, reason)
+        let name = name_by_content(sop_instance, &[part10::data_set(&file)]);
+        self.set_apart(sop_instance, &name, reason)
             .map_err(|err| match err {
                 SpoolError::Write { source, .. } => source,
                 other => io::Error::other(other),
             })
     }
 
-    /// The caller holds the claim on the instance, whose bytes are `file`.
-    fn set_apart(&self, uid: &Uid, file: &[u8], reason: &str) -> Result<PathBuf, SpoolError> {
-        let name = format!("{uid}-{}", digest(&[file]));
-        let _claim = self.quarantine.claim(&name);
-        // The reason first: an instance in quarantine without one would be a riddle.
-        self.quarantine.put(
-            &self.disk,
-            &format!("{name}.txt"),
-            &[reason.as_bytes(), b"\n"],
-        )?;
+    /// Moves the instance's file into quarantine as `name`. The caller holds the claim on the
+    /// instance.
+    fn set_apart(&self, uid: &Uid, name: &str, reason: &str) -> Result<PathBuf, SpoolError> {
+        let _claim = self.quarantine.claim(name);
+        self.put_reason(name, reason)?;
         let (from, to) = (
             self.path_of(uid),
             self.quarantine.join(&format!("{name}.dcm")),
@@ -360,6 +387,14 @@ impl<D: Disk> Spool<D> {
         self.quarantine.sync(&self.disk)?;
         self.instances.sync(&self.disk)?;
         Ok(to)
+    }
+
+    /// Before the instance: one in quarantine without a reason would be a riddle.
+    fn put_reason(&self, name: &str, reason: &str) -> Result<(), SpoolError> {
+        let name = format!("{name}.txt");
+        self.quarantine
+            .put(&self.disk, &name, &[reason.as_bytes(), b"\n"])
+            .map(drop)
     }
 
     /// Where [`Self::write_result`] puts results.
@@ -405,6 +440,13 @@ fn series_of_result(name: &str) -> Option<Uid> {
     let what = name.find(|c: char| c.is_ascii_alphabetic())?;
     let (series, _revision) = name.get(..what)?.strip_suffix('.')?.rsplit_once('.')?;
     Uid::parse(series).ok()
+}
+
+/// What is kept beside the instances is named by its content, so that the same bytes sent ten times
+/// are kept once. The file meta information does not count: it names the association, which differs
+/// each time.
+fn name_by_content(sop_instance: &Uid, data_set: &[&[u8]]) -> String {
+    format!("{sop_instance}-{}", digest(data_set))
 }
 
 /// Enough of a SHA-256 to tell apart what comes under one UID.

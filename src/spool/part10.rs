@@ -99,6 +99,11 @@ pub(super) fn holds(file: &[u8], incoming: &Incoming) -> bool {
     }) && rest.is_empty()
 }
 
+/// The data set in `file`; all of it where damage hides where the data set begins.
+pub(super) fn data_set(file: &[u8]) -> &[u8] {
+    Parts::of(file).map_or(file, |parts| parts.data_set)
+}
+
 /// Who sent the instance whose file this is.
 pub fn read_source(file: &[u8]) -> Result<Source, DamageError> {
     let parts = Parts::of(file)?;

@@ -3,13 +3,14 @@
 use std::{
     collections::HashMap,
     io,
+    path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use jiff::Timestamp;
 
-use super::{Disk, Spool, file_name, folder::Folder, series_of_result};
+use super::{Disk, Spool, file_name, series_of_result};
 use crate::dicom::Uid;
 
 /// Instances that came once more a short while ago. Whoever sends a series again sends all of it, and
@@ -114,11 +115,12 @@ impl<D: Disk> Spool<D> {
         let mut first_error = Ok(());
         for folder in [&self.aside, &self.quarantine] {
             for path in self.disk.list(folder.path())? {
-                let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                // An instance and its reason share a claim.
+                let Some(name) = path.file_stem().and_then(|name| name.to_str()) else {
                     continue;
                 };
                 let _claim = folder.claim(name);
-                first_error = first_error.and(self.remove_if_older(folder, name, then));
+                first_error = first_error.and(self.remove_if_older(&path, then));
             }
             self.disk.sync_dir(folder.path())?;
         }
@@ -126,12 +128,11 @@ impl<D: Disk> Spool<D> {
     }
 
     /// The caller holds the claim. What is no file is somebody else's.
-    fn remove_if_older(&self, folder: &Folder, name: &str, then: Timestamp) -> io::Result<()> {
-        let path = folder.join(name);
-        if self.disk.modified(&path)? >= SystemTime::from(then) {
+    fn remove_if_older(&self, path: &Path, then: Timestamp) -> io::Result<()> {
+        if self.disk.modified(path)? >= SystemTime::from(then) {
             return Ok(());
         }
-        match self.disk.remove(&path) {
+        match self.disk.remove(path) {
             Err(err) if err.kind() == io::ErrorKind::IsADirectory => Ok(()),
             removed => removed,
         }

@@ -186,7 +186,7 @@ fn a_data_set_of_another_instance_is_refused_kept_apart_and_does_not_take_the_na
         panic!("set apart");
     };
     assert_eq!(sop_instance, uid("1.2.3"));
-    let file = std::fs::read(path.unwrap()).unwrap();
+    let file = std::fs::read(path).unwrap();
     assert!(file.ends_with(&wrong));
     assert_eq!(server.spool.instances().count(), 0);
 

@@ -4,7 +4,7 @@ mod sweeping;
 
 use super::*;
 
-pub(in crate::spool) fn scanner(association: u64) -> Source {
+pub(crate) fn scanner(association: u64) -> Source {
     Source {
         calling_ae: AeTitle::parse("CT1").unwrap(),
         called_ae: AeTitle::parse("HEPAR").unwrap(),
@@ -13,7 +13,7 @@ pub(in crate::spool) fn scanner(association: u64) -> Source {
     }
 }
 
-pub(in crate::spool) fn instance(uid: &str, data_set: &'static [u8]) -> Incoming {
+pub(crate) fn instance(uid: &str, data_set: &'static [u8]) -> Incoming {
     Incoming {
         sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.2").unwrap(),
         sop_instance: Uid::parse(uid).unwrap(),
@@ -22,13 +22,13 @@ pub(in crate::spool) fn instance(uid: &str, data_set: &'static [u8]) -> Incoming
     }
 }
 
-fn spool() -> (tempfile::TempDir, Spool) {
+pub(crate) fn spool() -> (tempfile::TempDir, Spool) {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(dir.path(), RealDisk).unwrap();
     (dir, spool)
 }
 
-fn files(dir: &Path) -> Vec<String> {
+pub(crate) fn files(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -113,6 +113,17 @@ fn a_damaged_file_gives_way_to_the_instance_sent_again() {
 
     assert_eq!(receipt.arrival(), &Arrival::New);
     assert!(spool.read(&good.sop_instance).unwrap().ends_with(b"bytes"));
+    assert_eq!(files(&dir.path().join("quarantine")).len(), 2);
+}
+
+#[test]
+fn what_was_quarantined_and_is_sent_again_is_kept_once() {
+    let (dir, spool) = spool();
+    let incoming = instance("1.2.3", b"gibberish");
+    for association in 1..=3 {
+        spool.commit(&incoming, &scanner(association)).unwrap();
+        spool.quarantine(&incoming.sop_instance, "no rows").unwrap();
+    }
     assert_eq!(files(&dir.path().join("quarantine")).len(), 2);
 }
 

@@ -42,6 +42,12 @@ fn a_day_in_the_life(spool: &Spool<&PowerCut>, promises: &mut Promises) -> Optio
     assert!(matches!(different, Arrival::Different { .. }));
     assert_eq!(store(C, b"three", promises)?, Arrival::New);
 
+    let contradicting = instance(A, b"of another");
+    spool
+        .commit_apart(&contradicting, &scanner(1), "no rows")
+        .ok()?;
+    promises.kept.push(b"of another");
+
     let [b, c] = [B, C].map(|uid| Uid::parse(uid).unwrap());
     spool.quarantine(&b, "no rows").ok()?;
     promises.quarantined.push(b);
