@@ -1,6 +1,6 @@
 //! From a durable instance to a journal entry: parsing, which comes after keeping.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -49,8 +49,8 @@ impl Intake {
             metrics::counter!(metric_names::INSTANCES).increment(1);
             metrics::counter!(metric_names::BYTES).increment(receipt.bytes_len());
             match receipt.arrival() {
-                Arrival::New => {}
-                Arrival::Again => continue,
+                Arrival::Again if self.has(receipt.sop_instance(), &records)? => continue,
+                Arrival::New | Arrival::Again => {}
                 Arrival::Different { kept_as } => {
                     self.contradicted(&receipt, &source, kept_as);
                     contradicted.push(receipt.sop_instance().clone());
@@ -60,9 +60,12 @@ impl Intake {
             let (uid, class) = (receipt.sop_instance(), receipt.sop_class());
             let head = self.spool.read_head(uid, HEAD).unwrap_or_default();
             let bytes = receipt.bytes_len();
-            let (record, header) = match InstanceHeader::read_head(&head) {
-                Some(header) => entry(uid, class, bytes, &source, now, Ok(header)),
+            let read = match InstanceHeader::read_head(&head) {
+                Some(header) => Some(entry(uid, class, bytes, &source, now, Ok(header))),
                 None => self.read(uid, class, bytes, &source, now),
+            };
+            let Some((record, header)) = read else {
+                continue;
             };
             if self.has_its_result(&record, &in_work)? {
                 tracing::info!(instance = %uid, "the file was lost and came again; its result stands");
@@ -98,6 +101,16 @@ impl Intake {
         Ok(taken)
     }
 
+    /// Whether the journal has the instance as a readable one, or is about to: `coming` are the next
+    /// records. If not, the disk did not give its bytes when it came.
+    fn has(&self, sop_instance: &Uid, coming: &[InstanceRecord]) -> Result<bool, JournalError> {
+        if coming.iter().any(|it| it.sop_instance == *sop_instance) {
+            return Ok(true);
+        }
+        let known = self.journal.instance(sop_instance)?;
+        Ok(known.is_some_and(|known| known.state == InstanceState::Kept))
+    }
+
     /// Whether the instance is one from which a result was made already, so that its file is all that
     /// was missing: somebody tidied the state directory up, or the file was damaged.
     fn has_its_result(
@@ -117,7 +130,9 @@ impl Intake {
         Ok(series.is_some_and(|series| made.contains(&series.state)))
     }
 
-    /// The journal entry for an instance on disk, and its header if it has a readable one.
+    /// The journal entry for an instance on disk, and its header if it has a readable one. `None`
+    /// where the disk does not give its bytes now: that says nothing of the instance, which is
+    /// recorded when it comes again or at the next start.
     pub(super) fn read(
         &self,
         sop_instance: &Uid,
@@ -125,15 +140,21 @@ impl Intake {
         bytes: u64,
         source: &Source,
         now: Timestamp,
-    ) -> (InstanceRecord, Option<InstanceHeader>) {
+    ) -> Option<(InstanceRecord, Option<InstanceHeader>)> {
         let header = match self.spool.read(sop_instance) {
             Ok(file) => InstanceHeader::read(&file).map_err(|error| chain(&error)),
-            Err(error) => Err(format!("the instance cannot be read back: {error}")),
+            Err(damage) if damage.kind() == io::ErrorKind::InvalidData => {
+                Err(format!("the instance cannot be read back: {damage}"))
+            }
+            Err(error) => {
+                tracing::error!(instance = %sop_instance, %error, "an instance on disk cannot be read");
+                return None;
+            }
         };
         if let Err(reason) = &header {
             self.quarantine(sop_instance, source, reason);
         }
-        entry(sop_instance, sop_class, bytes, source, now, header)
+        Some(entry(sop_instance, sop_class, bytes, source, now, header))
     }
 
     /// The readable instances that the journal has of a series.
@@ -221,5 +242,62 @@ pub(super) fn described(header: &InstanceHeader, source: &Source) -> NewSeries {
         description: header.series_description.clone(),
         modality: header.modality.clone(),
         accession_number: header.accession_number.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{
+        series::sample::Sample,
+        spool::{
+            Incoming, RealDisk,
+            tests::{instance, scanner},
+        },
+    };
+
+    fn intake(state_dir: &std::path::Path) -> Intake {
+        let (journal, _) = Journal::open(&state_dir.join("journal.db")).unwrap();
+        Intake {
+            spool: Arc::new(Spool::open(state_dir, RealDisk).unwrap()),
+            journal: Arc::new(journal),
+            facts: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn an_instance_that_the_disk_did_not_give_back_is_taken_in_when_it_comes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let intake = intake(dir.path());
+        let mut data_set = Vec::new();
+        let sample = Sample::slice(1);
+        let syntax = dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
+        sample
+            .data_set
+            .write_dataset_with_ts(&mut data_set, &syntax)
+            .unwrap();
+        let incoming = Incoming {
+            data_set: vec![data_set.into()],
+            ..instance(sample.sop_instance().as_str(), b"")
+        };
+        let receive = |association| {
+            let receipt = intake.spool.commit(&incoming, &scanner(association));
+            (receipt.unwrap(), scanner(association))
+        };
+        let take = |arrived| intake.take(arrived, |_| false).unwrap();
+
+        let first = receive(1);
+        let (path, away) = (first.0.path().to_owned(), dir.path().join("away"));
+        fs::rename(&path, &away).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(take(vec![first]).is_empty(), "a directory gives no bytes");
+        assert!(intake.journal.quarantined(9).unwrap().is_empty());
+
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+        assert_eq!(take(vec![receive(2), receive(3)]).len(), 1);
+        assert!(take(vec![receive(4)]).is_empty());
     }
 }

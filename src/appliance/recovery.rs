@@ -54,7 +54,10 @@ pub(super) fn record_unknown_instances(intake: &Intake) -> Result<usize, Journal
             }
             continue;
         };
-        let (record, header) = intake.read(&uid, &class, file.len() as u64, &source, now);
+        let read = intake.read(&uid, &class, file.len() as u64, &source, now);
+        let Some((record, header)) = read else {
+            continue;
+        };
         intake.journal.record_instances(&[record])?;
         if let Some(header) = header {
             let series = intake

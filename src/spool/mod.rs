@@ -234,7 +234,8 @@ impl<D: Disk> Spool<D> {
     /// Makes `incoming` durable under its SOP Instance UID. Blocking.
     ///
     /// Everything acknowledged is kept: the same bytes again change nothing, other bytes under the
-    /// same UID go beside the first. A damaged file gives way to a good one.
+    /// same UID go beside the first. A file that is damaged, or cannot be read, gives way to a good
+    /// one.
     pub fn commit(&self, incoming: &Incoming, source: &Source) -> Result<Spooled, SpoolError> {
         let name = file_name(&incoming.sop_instance);
         let path = self.instances.join(&name);
@@ -265,7 +266,15 @@ impl<D: Disk> Spool<D> {
                 self.keep(&name, &parts)?;
                 Arrival::New
             }
-            Err(err) => return Err(SpoolError::failed_to("read", &path)(err)),
+            Err(err) => {
+                // Bytes that cannot be read can still be moved. They are named after those that take
+                // their place.
+                let apart = format!("{}-unread", incoming.name_by_content());
+                let reason = format!("the file could not be read: {err}");
+                self.set_apart(&incoming.sop_instance, &apart, &reason)?;
+                self.keep(&name, &parts)?;
+                Arrival::New
+            }
         };
         Ok(Spooled {
             sop_class: incoming.sop_class.clone(),

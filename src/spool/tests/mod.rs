@@ -117,6 +117,24 @@ fn a_damaged_file_gives_way_to_the_instance_sent_again() {
 }
 
 #[test]
+fn a_file_that_the_disk_does_not_give_back_gives_way_to_the_instance_sent_again() {
+    let disk = power_cut::PowerCut::after(usize::MAX, 0);
+    let spool = Spool::open(Path::new("/state"), &disk).unwrap();
+    let good = instance("1.2.3", b"bytes");
+    let path = spool.commit(&good, &scanner(1)).unwrap().path().to_owned();
+    disk.fail_reads_of(&path);
+
+    let receipt = spool.commit(&good, &scanner(2)).unwrap();
+
+    assert_eq!(receipt.arrival(), &Arrival::New);
+    let file = spool.read(&good.sop_instance).unwrap();
+    assert_eq!(read_source(&file), Ok(scanner(2)));
+    let apart: Vec<_> = spool.quarantined().collect();
+    assert_eq!(apart.len(), 1, "what the disk may yet give back: {apart:?}");
+    assert!(apart[0].2.contains("could not be read"), "{apart:?}");
+}
+
+#[test]
 fn what_was_quarantined_and_is_sent_again_is_kept_once() {
     let (dir, spool) = spool();
     let incoming = instance("1.2.3", b"gibberish");

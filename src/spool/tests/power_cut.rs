@@ -3,7 +3,7 @@
 //! The model is as hostile as POSIX allows: a file that is being written keeps any prefix of its
 //! bytes; a name that was made, moved or removed since its directory was last synced may or may not
 //! have changed, each one for itself, so that a later rename can be there while an earlier one is not.
-//! The disk can also be full, or fail a directory sync, without losing power.
+//! The disk can also be full, fail a directory sync, or not give a file back, without losing power.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -58,6 +58,8 @@ struct State {
     full: bool,
     /// The next directory sync fails, once.
     sync_fails: bool,
+    /// Files whose bytes the device does not give back.
+    unreadable: BTreeSet<Inode>,
     contents: Vec<Vec<u8>>,
     live: BTreeMap<PathBuf, Inode>,
     durable: BTreeMap<PathBuf, Inode>,
@@ -114,6 +116,13 @@ impl PowerCut {
 
     pub(crate) fn fail_next_sync(&self) {
         self.state().sync_fails = true;
+    }
+
+    /// The file keeps its name and loses its bytes.
+    pub(crate) fn fail_reads_of(&self, path: &Path) {
+        let mut state = self.state();
+        let inode = state.inode(path).unwrap();
+        state.unreadable.insert(inode);
     }
 
     /// What a program sees that looks now.
@@ -228,7 +237,11 @@ impl Disk for &PowerCut {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let state = self.state();
-        Ok(state.contents[state.inode(path)?].clone())
+        let inode = state.inode(path)?;
+        if state.unreadable.contains(&inode) {
+            return Err(rustix::io::Errno::IO.into());
+        }
+        Ok(state.contents[inode].clone())
     }
 
     fn read_head(&self, path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
