@@ -10,7 +10,7 @@ use crate::{
     deliver::{self, DeliverError},
     dicom::{
         AeTitle, DimseStatus, Remedy, Uid,
-        sop_class::{self, SEGMENTED, STANDARD_STORAGE_ARCS},
+        sop_class::{self, NO_STORAGE, SEGMENTED, STORAGE_ARC, STORAGE_ELSEWHERE},
         transfer_syntax::DECODABLE,
     },
     encode::ObjectKind,
@@ -21,8 +21,12 @@ pub(super) fn sop_classes() -> String {
         |uid: &str| Uid::parse(uid).map_or_else(|_| uid.to_owned(), |uid| sop_class::name(&uid));
     let verification = [uids::VERIFICATION].map(|uid| [class(uid), uid.to_owned()]);
     let segmented = SEGMENTED.map(|(uid, name)| [name.to_owned(), uid.to_owned()]);
-    let arcs =
-        STANDARD_STORAGE_ARCS.map(|arc| [format!("every class under `{arc}`"), String::new()]);
+    let numbered = [[
+        format!("every class under `{STORAGE_ARC}`, but for those below"),
+        String::new(),
+    ]];
+    let elsewhere = STORAGE_ELSEWHERE.map(|uid| [class(uid), uid.to_owned()]);
+    let no_storage = NO_STORAGE.map(|uid| [class(uid), uid.to_owned()]);
     let private = [[
         "every class outside `1.2.840.10008.`".to_owned(),
         String::new(),
@@ -34,10 +38,14 @@ pub(super) fn sop_classes() -> String {
         .chain([uids::STORAGE_COMMITMENT_PUSH_MODEL]);
     let sent = sent.map(|uid| [class(uid), uid.to_owned()]);
     let titles = ["SOP class", "UID"];
-    let (echoed, images, kept, sent) = (
+    let (echoed, images, kept, not_kept, sent) = (
         Table::new(titles).rows(verification),
         Table::new(titles).rows(segmented),
-        Table::new(titles).rows(arcs).rows(private),
+        Table::new(titles)
+            .rows(numbered)
+            .rows(elsewhere)
+            .rows(private),
+        Table::new(titles).rows(no_storage),
         Table::new(titles).rows(sent),
     );
     format!(
@@ -53,6 +61,9 @@ Taken, made durable, and shown on the page as not ours, because a scanner that p
 must not be left with a failed queue:
 
 {kept}
+Not taken, because they store nothing although they are numbered among those that do:
+
+{not_kept}
 Storage is at level 2 (full): an instance is kept as it came. Instances are not changed and cannot
 be retrieved; they are deleted by the retention rule of the configuration.
 

@@ -33,13 +33,32 @@ pub const SEGMENTED: [(&str, &str); 3] = [
     ),
 ];
 
-/// Composite-instance storage classes of the standard are numbered under these arcs.
-pub const STANDARD_STORAGE_ARCS: [&str; 5] = [
-    "1.2.840.10008.5.1.4.1.1.",
-    "1.2.840.10008.5.1.4.34.",
-    "1.2.840.10008.5.1.4.38.1",
-    "1.2.840.10008.5.1.4.39.1",
-    "1.2.840.10008.5.1.4.43.1",
+/// The storage classes of the standard (PS3.4 Annex B) are numbered under this arc, future ones too.
+pub const STORAGE_ARC: &str = "1.2.840.10008.5.1.4.1.1.";
+
+/// Services that are numbered there and store nothing: they query, retrieve and create.
+pub const NO_STORAGE: [&str; 8] = [
+    uids::PROTOCOL_APPROVAL_INFORMATION_MODEL_FIND,
+    uids::PROTOCOL_APPROVAL_INFORMATION_MODEL_MOVE,
+    uids::PROTOCOL_APPROVAL_INFORMATION_MODEL_GET,
+    uids::INVENTORY_FIND,
+    uids::INVENTORY_MOVE,
+    uids::INVENTORY_GET,
+    uids::INVENTORY_CREATION,
+    uids::REPOSITORY_QUERY,
+];
+
+/// Storage classes that are numbered elsewhere, each among services of other kinds.
+pub const STORAGE_ELSEWHERE: [&str; 8] = [
+    // Retired, so that the dictionary warns of its name: RT Beams Delivery Instruction, trial.
+    "1.2.840.10008.5.1.4.34.1",
+    uids::RT_BEAMS_DELIVERY_INSTRUCTION_STORAGE,
+    uids::RT_BRACHY_APPLICATION_SETUP_DELIVERY_INSTRUCTION_STORAGE,
+    uids::HANGING_PROTOCOL_STORAGE,
+    uids::COLOR_PALETTE_STORAGE,
+    uids::GENERIC_IMPLANT_TEMPLATE_STORAGE,
+    uids::IMPLANT_ASSEMBLY_TEMPLATE_STORAGE,
+    uids::IMPLANT_TEMPLATE_GROUP_STORAGE,
 ];
 
 #[must_use]
@@ -52,7 +71,8 @@ pub fn role(abstract_syntax: &Uid) -> SopClassRole {
         uids::ENHANCED_CT_IMAGE_STORAGE | uids::LEGACY_CONVERTED_ENHANCED_CT_IMAGE_STORAGE => {
             SopClassRole::EnhancedCt
         }
-        _ if STANDARD_STORAGE_ARCS.iter().any(|arc| uid.starts_with(arc)) => {
+        _ if STORAGE_ELSEWHERE.contains(&uid) => SopClassRole::OtherStorage,
+        _ if uid.starts_with(STORAGE_ARC) && !NO_STORAGE.contains(&uid) => {
             SopClassRole::OtherStorage
         }
         _ if uid.starts_with("1.2.840.10008.") => SopClassRole::NotProvided,
@@ -99,6 +119,37 @@ mod tests {
         );
         assert_eq!(role_of("1.2.840.10008.1.20.1"), SopClassRole::Commitment);
         assert!(!SopClassRole::Commitment.is_storage());
+    }
+
+    /// Every UID under `arc` with as many more components as there are `widths`, or fewer, each at
+    /// most so large.
+    fn under(arc: &str, widths: &[u32]) -> Vec<String> {
+        let Some((width, deeper)) = widths.split_first() else {
+            return Vec::new();
+        };
+        let next = (1..=*width).map(|component| format!("{arc}.{component}"));
+        next.flat_map(|uid| {
+            let below = under(&uid, deeper);
+            std::iter::once(uid).chain(below)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn of_the_standards_classes_exactly_those_are_stored_that_are_called_storage() {
+        use dicom_core::dictionary::UidDictionary;
+        // The dictionary can only be asked for one.
+        let mut uids = under("1.2.840.10008.5.1.4", &[50, 10, 5]);
+        uids.extend(under("1.2.840.10008.5.1.4.1.1", &[610, 110]));
+        let dictionary = dicom_dictionary_std::StandardSopClassDictionary;
+        let mut stored = 0;
+        for class in uids.iter().filter_map(|uid| dictionary.by_uid(uid)) {
+            let is_stored = role_of(class.uid).is_storage();
+            let is_called = class.name.contains("Storage");
+            assert_eq!(is_stored, is_called, "{} {}", class.uid, class.name);
+            stored += u32::from(is_stored);
+        }
+        assert!(stored > 150, "only {stored} were found");
     }
 
     #[test]
