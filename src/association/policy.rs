@@ -22,9 +22,6 @@ pub struct Policy {
     /// them. That alone lets nobody store. Empty: Storage Commitment is not accepted at all.
     pub committing: Vec<AeTitle>,
     pub max_associations: usize,
-    /// Of these, how many one caller (AE title and address) may hold, so that a sender that never
-    /// releases cannot shut the others out.
-    pub max_associations_per_caller: usize,
     /// Longest P-DATA PDU we take and announce; 0 announces no limit.
     pub max_pdu_length: u32,
     /// A larger data set is read to its end and answered 0xA700.
@@ -63,7 +60,6 @@ impl Policy {
             callers: Vec::new(),
             committing: Vec::new(),
             max_associations: 32,
-            max_associations_per_caller: 16,
             max_pdu_length: 131_072,
             // An enhanced CT of 2000 slices of 512×512×16 bit is 1000 MiB.
             max_data_set: 1 << 30,
@@ -72,7 +68,16 @@ impl Policy {
             idle_timeout: Duration::from_mins(1),
         }
     }
+
+    /// How many of [`Self::max_associations`] one caller (AE title and address) may hold: half, so
+    /// that a sender that never releases cannot shut the others out.
+    pub fn max_associations_per_caller(&self) -> usize {
+        (self.max_associations / 2).clamp(1, MOST_OF_ONE_CALLER)
+    }
 }
+
+/// More than any scanner opens that is in order.
+const MOST_OF_ONE_CALLER: usize = 16;
 
 /// Counts the associations that are open.
 #[derive(Debug)]
@@ -93,7 +98,7 @@ impl Slots {
     pub(super) fn new(policy: &Policy) -> Arc<Self> {
         Arc::new(Self {
             total: policy.max_associations,
-            per_caller: policy.max_associations_per_caller,
+            per_caller: policy.max_associations_per_caller(),
             taken: Mutex::default(),
         })
     }
@@ -140,19 +145,29 @@ mod tests {
     #[test]
     fn a_caller_cannot_take_every_place_and_places_come_back() {
         let policy = Policy {
-            max_associations: 3,
-            max_associations_per_caller: 2,
+            max_associations: 4,
             ..Policy::new(title("HEPAR"))
         };
         let (slots, here) = (Slots::new(&policy), IpAddr::from([127, 0, 0, 1]));
         let first = slots.take(&title("BAD"), here).unwrap();
         let second = slots.take(&title("BAD"), here).unwrap();
         assert!(slots.take(&title("BAD"), here).is_none());
-        let good = slots.take(&title("GOOD"), here).unwrap();
+        let good = ["GOOD", "BETTER"].map(|caller| slots.take(&title(caller), here).unwrap());
         assert!(slots.take(&title("OTHER"), here).is_none(), "all are taken");
         drop((first, second));
         assert!(slots.take(&title("BAD"), here).is_some());
         drop(good);
         assert!(slots.taken.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_caller_has_half_of_the_places_at_least_one_and_never_more_than_sixteen() {
+        for (all, one_caller) in [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (32, 16), (100, 16)] {
+            let policy = Policy {
+                max_associations: all,
+                ..Policy::new(title("HEPAR"))
+            };
+            assert_eq!(policy.max_associations_per_caller(), one_caller, "of {all}");
+        }
     }
 }

@@ -105,8 +105,8 @@ pub(super) fn associations() -> String {
             &config.listener.max_associations.to_string(),
         ],
         [
-            "Of these from one caller",
-            &policy.max_associations_per_caller.to_string(),
+            "Of these from one caller: half, at most 16",
+            &policy.max_associations_per_caller().to_string(),
         ],
         [
             "Maximum length received, announced (bytes)",

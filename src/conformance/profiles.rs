@@ -22,7 +22,7 @@ pub(super) fn configuration() -> String {
         [
             "`listener.max-associations`",
             &listener.max_associations.to_string(),
-            "associations at a time",
+            "associations at a time; one caller gets half of them, at most 16",
         ],
         [
             "`caller.ae-title`, `caller.address`, `caller.certificate`",

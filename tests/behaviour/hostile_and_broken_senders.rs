@@ -285,7 +285,7 @@ fn a_release_is_answered_however_it_comes() {
 
 #[test]
 fn callers_are_turned_away_with_the_reason_of_the_standard() {
-    let hepar = Hepar::setup().accepting("CT1").max_associations(2).start();
+    let hepar = Hepar::setup().accepting("CT1").max_associations(4).start();
     let contexts = [(1, VERIFICATION, &["1.2.840.10008.1.2"][..])];
     let rejected = |calling, called| {
         let mut wire = Wire::connect(hepar.address());
@@ -308,6 +308,7 @@ fn callers_are_turned_away_with_the_reason_of_the_standard() {
         "calling AE title not recognised"
     );
 
+    // Half of the places: the others are for other callers.
     let mut open: Vec<Wire> = (0..2)
         .map(|_| {
             let mut wire = Wire::connect(hepar.address());

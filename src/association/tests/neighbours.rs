@@ -59,8 +59,7 @@ fn a_full_disk_refuses_for_now_and_still_answers_echo() {
 #[test]
 fn a_caller_that_hoards_associations_is_refused_and_another_is_served() {
     let server = Server::start(Policy {
-        max_associations: 5,
-        max_associations_per_caller: 4,
+        max_associations: 8,
         ..policy()
     });
     let mut hoard: Vec<Peer> = (0..4).map(|_| Peer::storing(&server, 0)).collect();
