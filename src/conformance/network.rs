@@ -129,7 +129,10 @@ pub(super) fn associations() -> String {
     let requestor = destination(policy.ae_title.clone());
     let patience = requestor.timeouts;
     let requested = Table::new(["Limit, as requestor", "Value"]).rows([
-        ["Connecting", &seconds(patience.connect)],
+        [
+            "Connecting, shared by the addresses of the name",
+            &seconds(patience.connect),
+        ],
         [
             "Answer to the association request",
             &seconds(patience.negotiation),

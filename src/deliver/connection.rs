@@ -69,26 +69,19 @@ pub(super) enum Connection {
 impl Connection {
     /// Connects, and shakes hands where the destination wants TLS.
     pub fn open(destination: &Destination, patience: &mut Patience) -> Result<Self, DeliverError> {
-        let deadline = Instant::now() + destination.timeouts.connect;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         let unreachable = |source| DeliverError::Unreachable {
             name: destination.name.clone(),
             address: destination.address.clone(),
             source: Arc::new(source),
         };
         let addresses = destination.address.to_socket_addrs().map_err(unreachable)?;
-        for address in addresses {
-            match connect(address, deadline, patience)? {
-                Ok(stream) => {
-                    return match &destination.tls {
-                        None => Ok(Self::Plain(stream)),
-                        Some(tls) => encrypt(stream, tls, destination, patience),
-                    };
-                }
-                Err(err) => last = err,
-            }
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        let stream = connect_first(&addresses, destination.timeouts.connect, patience)?
+            .map_err(unreachable)?;
+        match &destination.tls {
+            None => Ok(Self::Plain(stream)),
+            Some(tls) => encrypt(stream, tls, destination, patience),
         }
-        Err(unreachable(last))
     }
 
     pub fn set_read_timeout(&self, patience: Duration) -> io::Result<()> {
@@ -139,6 +132,28 @@ impl Write for Connection {
             Self::Tls(stream) => stream.flush(),
         }
     }
+}
+
+/// Connects to the first of `addresses` that answers. An address that swallows what it is sent does
+/// not use up the time of those after it: each has an equal share of what is left, and never so
+/// little that one lost packet decides.
+fn connect_first(
+    addresses: &[SocketAddr],
+    time: Duration,
+    patience: &mut Patience,
+) -> Result<io::Result<TcpStream>, DeliverError> {
+    let end = Instant::now() + time;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for (address, untried) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
+        let now = Instant::now();
+        let share = end.saturating_duration_since(now) / untried;
+        let deadline = now + share.max(LEAST_SHARE.min(time));
+        match connect(*address, deadline, patience)? {
+            Ok(stream) => return Ok(Ok(stream)),
+            Err(err) => last = err,
+        }
+    }
+    Ok(Err(last))
 }
 
 /// Connects without being deaf to the stop signal meanwhile. The outer error ends the attempt, the
@@ -234,5 +249,46 @@ pub(super) fn is_time_out(err: &io::Error) -> bool {
 const TICK: Duration = Duration::from_millis(250);
 /// How soon a connection that came about is noticed.
 const LOOK: Duration = Duration::from_millis(5);
+/// TCP asks again after one second.
+const LEAST_SHARE: Duration = Duration::from_secs(2);
 /// For the object in hand, once we are stopping: enough for a peer that works.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    /// An address that answers nothing: its queue of connections is full. They go with the second.
+    fn silent() -> (SocketAddr, Vec<Socket>) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        listener.bind(&any.into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut sockets = vec![listener];
+        for _ in 0..4 {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            // Under way, or never answered.
+            let _ = socket.connect(&address);
+            sockets.push(socket);
+        }
+        (address.as_socket().unwrap(), sockets)
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let (silent, _held) = silent();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listening = listener.local_addr().unwrap();
+        let mut patience = Patience::new("pacs", &CancellationToken::new());
+        let connected = connect_first(
+            &[silent, listening],
+            Duration::from_millis(400),
+            &mut patience,
+        );
+        assert_eq!(connected.unwrap().unwrap().peer_addr().unwrap(), listening);
+    }
+}
