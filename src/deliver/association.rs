@@ -291,11 +291,9 @@ impl Association {
     pub fn abort(mut self) {
         let bytes = pdu::abort(AbortRQServiceProviderReason::ReasonNotSpecified);
         // The peer may be gone; then nobody needs to hear it.
-        let _ = self
-            .stream
-            .set_write_timeout(ABORT_PATIENCE)
-            .and_then(|()| self.stream.write_all(&bytes))
-            .and_then(|()| self.stream.flush());
+        self.stream.allow(ABORT_PATIENCE);
+        let written = self.stream.write_all(&bytes);
+        let _ = written.and_then(|()| self.stream.flush());
         self.stream.close();
     }
 

@@ -1,7 +1,8 @@
 //! The connection under an association: plain or encrypted, patient within bounds, and cut short
 //! when we are stopping.
 //!
-//! Blocking calls wait for a tick at most, then look at the clock and at the stop signal.
+//! Blocking calls wait for a tick at most, then look at the clock and at the stop signal. That holds
+//! for a peer that says a byte at a time, too.
 
 use std::{
     io::{self, Read, Write},
@@ -62,8 +63,54 @@ impl Patience {
 
 #[derive(Debug)]
 pub(super) enum Connection {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Plain(TimedSocket),
+    Tls(Box<StreamOwned<ClientConnection, TimedSocket>>),
+}
+
+/// A socket all of whose reads and writes end at one moment. One call of TLS makes many of them, and
+/// goes on for as long as each brings a byte.
+#[derive(Debug)]
+pub(super) struct TimedSocket {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl TimedSocket {
+    /// Good for nothing until it is given time.
+    fn new(stream: TcpStream) -> Self {
+        let until = Instant::now();
+        Self { stream, until }
+    }
+
+    fn allow(&mut self, time: Duration) {
+        self.until = Instant::now() + time;
+    }
+
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(Some(left))
+    }
+}
+
+impl Read for TimedSocket {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(bytes)
+    }
+}
+
+impl Write for TimedSocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 impl Connection {
@@ -78,33 +125,28 @@ impl Connection {
         let addresses: Vec<SocketAddr> = addresses.collect();
         let stream = connect_first(&addresses, destination.timeouts.connect, patience)?
             .map_err(unreachable)?;
+        let stream = TimedSocket::new(stream);
         match &destination.tls {
             None => Ok(Self::Plain(stream)),
             Some(tls) => encrypt(stream, tls, destination, patience),
         }
     }
 
-    pub fn set_read_timeout(&self, patience: Duration) -> io::Result<()> {
-        self.socket().set_read_timeout(Some(patience))
-    }
-
-    pub fn set_write_timeout(&self, patience: Duration) -> io::Result<()> {
-        self.socket().set_write_timeout(Some(patience))
+    /// How long reading and writing may take from now on, all calls together.
+    pub fn allow(&mut self, time: Duration) {
+        match self {
+            Self::Plain(socket) => socket.allow(time),
+            Self::Tls(stream) => stream.sock.allow(time),
+        }
     }
 
     /// Says that no more follows; TLS distinguishes an end from a cut.
     pub fn close(&mut self) {
+        self.allow(TICK);
         if let Self::Tls(stream) = self {
             stream.conn.send_close_notify();
             // The peer may be gone already.
             let _ = stream.conn.write_tls(&mut stream.sock);
-        }
-    }
-
-    fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => &stream.sock,
         }
     }
 }
@@ -207,7 +249,7 @@ fn connect(
 }
 
 fn encrypt(
-    mut stream: TcpStream,
+    mut socket: TimedSocket,
     tls: &tls::Client,
     destination: &Destination,
     patience: &mut Patience,
@@ -224,17 +266,14 @@ fn encrypt(
             Err(DeliverError::TimedOut { .. }) => return Err(failed(tls::Problem::TimedOut)),
             left => left?,
         };
-        let result = stream
-            .set_read_timeout(Some(left))
-            .and_then(|()| stream.set_write_timeout(Some(left)))
-            .and_then(|()| connection.complete_io(&mut stream));
-        match result {
+        socket.allow(left);
+        match connection.complete_io(&mut socket) {
             Ok(_) => {}
             Err(err) if is_time_out(&err) => {}
             Err(err) => return Err(failed(tls::Problem::in_handshake(&err))),
         }
     }
-    let stream = StreamOwned::new(connection, stream);
+    let stream = StreamOwned::new(connection, socket);
     Ok(Connection::Tls(Box::new(stream)))
 }
 

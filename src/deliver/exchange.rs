@@ -158,9 +158,7 @@ impl Association {
     ) -> Result<(), DeliverError> {
         while !bytes.is_empty() {
             let left = self.patience.left(deadline, step)?;
-            self.stream
-                .set_write_timeout(left)
-                .map_err(|err| self.broken(err, step))?;
+            self.stream.allow(left);
             match self.stream.write(bytes) {
                 Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
                 Err(err) if is_time_out(&err) => {}
@@ -202,9 +200,7 @@ impl Association {
     fn fill(&mut self, deadline: Instant, step: &'static str) -> Result<(), DeliverError> {
         loop {
             let left = self.patience.left(deadline, step)?;
-            self.stream
-                .set_read_timeout(left)
-                .map_err(|err| self.broken(err, step))?;
+            self.stream.allow(left);
             let mut bytes = [0; 4096];
             match self.stream.read(&mut bytes) {
                 Ok(0) => return Err(self.broken(io::ErrorKind::UnexpectedEof.into(), step)),

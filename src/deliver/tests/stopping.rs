@@ -50,15 +50,9 @@ fn a_stalled_answer_is_not_waited_for_and_the_rest_is_left() {
     pacs.join().unwrap();
 }
 
-#[test]
-fn a_handshake_that_stalls_is_not_waited_for() {
+/// Believes only a certificate that nobody has.
+fn encrypted(destination: &mut Destination) {
     use crate::tls::{Client, Fingerprint, PeerRule, client_config, server_name};
-    let (mut destination, pacs) = Pacs::start(vec![|mut pacs| {
-        let mut rest = Vec::new();
-        pacs.0.read_to_end(&mut rest).unwrap();
-        assert_eq!(rest[0], 22, "a ClientHello, and never plain DICOM after it");
-    }]);
-    patient(&mut destination);
     let rule = PeerRule {
         authorities: None,
         pin: Some(Fingerprint::of(b"any")),
@@ -68,11 +62,66 @@ fn a_handshake_that_stalls_is_not_waited_for() {
         name: server_name("127.0.0.1").unwrap(),
         certificate: None,
     });
+}
+
+#[test]
+fn a_handshake_that_stalls_is_not_waited_for() {
+    let (mut destination, pacs) = Pacs::start(vec![|mut pacs| {
+        let mut rest = Vec::new();
+        pacs.0.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest[0], 22, "a ClientHello, and never plain DICOM after it");
+    }]);
+    patient(&mut destination);
+    encrypted(&mut destination);
     let files = Files::new();
     let object = files.add(SEG, "1.2.1", 2);
     let results = super::super::store(&destination, &[object], &stop_soon());
     assert!(is_stopped(&results[0]), "{results:?}");
     pacs.join().unwrap();
+}
+
+/// A record of TLS, a byte at a time, for as long as anybody listens.
+fn trickle(mut pacs: Pacs) {
+    let handshake = [22, 3, 3, 0x3f, 0xff, 2, 0, 0x3f, 0xfb, 3, 3];
+    for byte in handshake.into_iter().chain(std::iter::repeat(0)) {
+        thread::sleep(Duration::from_millis(50));
+        if pacs.0.write_all(&[byte]).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_handshake_of_a_byte_at_a_time_has_its_limit_and_hears_the_stop() {
+    use crate::tls::Problem;
+    let files = Files::new();
+    let object = [files.add(SEG, "1.2.1", 2)];
+    let trickling = || {
+        let (mut destination, pacs) = Pacs::start(vec![trickle]);
+        patient(&mut destination);
+        encrypted(&mut destination);
+        (destination, pacs)
+    };
+    let begun = Instant::now();
+
+    let (mut destination, pacs) = trickling();
+    destination.timeouts.negotiation = Duration::from_millis(300);
+    let err = only(store(&destination, &object)).unwrap_err();
+    let in_time = matches!(
+        err,
+        DeliverError::Tls {
+            problem: Problem::TimedOut,
+            ..
+        }
+    );
+    assert!(in_time, "{err:?}");
+    pacs.join().unwrap();
+
+    let (destination, pacs) = trickling();
+    let results = super::super::store(&destination, &object, &stop_soon());
+    assert!(is_stopped(&results[0]), "{results:?}");
+    pacs.join().unwrap();
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
 #[test]
