@@ -1,25 +1,26 @@
 //! Protocol data units (PS3.8 §9.3) on their way in and out.
 //!
-//! The rare ones (association, release, abort) are read and written by `dicom-ul`. P-DATA, which
-//! carries the pixels, is cut into fragments that share the receive buffer: a slice is copied once,
+//! The rare ones (association, release) are read and written by `dicom-ul`; a rejection and an abort
+//! are read here, because archives give reasons that it has not heard of. P-DATA, which carries the
+//! pixels, is cut into fragments that share the receive buffer: a slice is copied once,
 //! from the kernel into that buffer, and never again before the disk.
 
+use std::fmt;
+
 use bytes::{Buf, Bytes, BytesMut};
-use dicom_ul::pdu::{
-    self as ul, AbortRQServiceProviderReason, AbortRQSource, AssociationAC, AssociationRJ,
-    AssociationRQ,
-};
+use dicom_ul::pdu::{self as ul, AbortRQServiceProviderReason, AssociationAC, AssociationRQ};
 
 /// A PDU as received.
 #[derive(Debug)]
 pub enum Pdu {
     AssociateRequest(Box<AssociationRQ>),
     AssociateAccept(Box<AssociationAC>),
-    AssociateReject(AssociationRJ),
+    AssociateReject(Reject),
     Data(Fragments),
     ReleaseRequest,
     ReleaseReply,
-    Abort(AbortRQSource),
+    /// Whoever sent it, and why: it is over.
+    Abort,
 }
 
 impl Pdu {
@@ -32,8 +33,50 @@ impl Pdu {
             Self::Data(_) => "P-DATA-TF",
             Self::ReleaseRequest => "A-RELEASE-RQ",
             Self::ReleaseReply => "A-RELEASE-RP",
-            Self::Abort(_) => "A-ABORT",
+            Self::Abort => "A-ABORT",
         }
+    }
+}
+
+/// What an A-ASSOCIATE-RJ says (PS3.8 Table 9-21). `Display` is the reason in words, or its number
+/// where the standard has no words for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reject {
+    result: u8,
+    source: u8,
+    reason: u8,
+}
+
+impl Reject {
+    fn read(whole: &[u8]) -> Option<Self> {
+        let &[_, result, source, reason] = whole.get(HEADER_LENGTH..)? else {
+            return None;
+        };
+        Some(Self {
+            result,
+            source,
+            reason,
+        })
+    }
+
+    /// Whether the same request may be accepted later.
+    pub fn is_transient(self) -> bool {
+        self.result == 2
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.source, self.reason) {
+            (1 | 2, 1) => "no reason given",
+            (1, 2) => "application context name not supported",
+            (1, 3) => "calling AE title not recognized",
+            (1, 7) => "called AE title not recognized",
+            (2, 2) => "protocol version not supported",
+            (3, 1) => "temporary congestion",
+            (3, 2) => "local limit exceeded",
+            (_, reason) => return write!(f, "reason {reason}"),
+        })
     }
 }
 
@@ -199,16 +242,21 @@ fn decode(kind: u8, mut whole: Bytes) -> Result<Pdu, PduError> {
             Ok(Pdu::Data(Fragments(values)))
         };
     }
-    if kind == 2 {
-        whole = with_transfer_syntaxes(&whole).unwrap_or(whole);
+    match kind {
+        2 => whole = with_transfer_syntaxes(&whole).unwrap_or(whole),
+        3 => {
+            let reject = Reject::read(&whole).ok_or(PduError::Malformed(kind, None))?;
+            return Ok(Pdu::AssociateReject(reject));
+        }
+        // However little it says: nobody answers an abort.
+        7 => return Ok(Pdu::Abort),
+        _ => {}
     }
     match ul::read_pdu(whole, MAX_ASSOCIATE_LENGTH, true) {
         Ok(Some(ul::Pdu::AssociationRQ(request))) => Ok(Pdu::AssociateRequest(Box::new(request))),
         Ok(Some(ul::Pdu::AssociationAC(accept))) => Ok(Pdu::AssociateAccept(Box::new(accept))),
-        Ok(Some(ul::Pdu::AssociationRJ(reject))) => Ok(Pdu::AssociateReject(reject)),
         Ok(Some(ul::Pdu::ReleaseRQ)) => Ok(Pdu::ReleaseRequest),
         Ok(Some(ul::Pdu::ReleaseRP)) => Ok(Pdu::ReleaseReply),
-        Ok(Some(ul::Pdu::AbortRQ { source })) => Ok(Pdu::Abort(source)),
         // The PDU was complete, so "more bytes, please" means that an item inside is truncated.
         Ok(_) => Err(PduError::Malformed(kind, None)),
         Err(source) => Err(PduError::Malformed(kind, Some(Box::new(source)))),
@@ -366,11 +414,37 @@ mod tests {
     #[test]
     fn release_and_abort_are_what_dicom_ul_reads() {
         let source =
-            AbortRQSource::ServiceProvider(AbortRQServiceProviderReason::InvalidPduParameter);
+            ul::AbortRQSource::ServiceProvider(AbortRQServiceProviderReason::InvalidPduParameter);
         let ours = abort(AbortRQServiceProviderReason::InvalidPduParameter);
         assert_eq!(ours[..], encode(&ul::Pdu::AbortRQ { source }).unwrap());
         assert_eq!(RELEASE_REQUEST[..], encode(&ul::Pdu::ReleaseRQ).unwrap());
         assert_eq!(RELEASE_REPLY[..], encode(&ul::Pdu::ReleaseRP).unwrap());
+    }
+
+    #[test]
+    fn a_rejection_and_an_abort_are_understood_whatever_the_reason() {
+        let reject = |result, source, reason| {
+            let Ok(Some(Pdu::AssociateReject(reject))) =
+                taken(&[3, 0, 0, 0, 0, 4, 0, result, source, reason], 4096)
+            else {
+                panic!("a rejection is there");
+            };
+            (reject.is_transient(), reject.to_string())
+        };
+        assert_eq!(reject(2, 3, 2), (true, "local limit exceeded".to_owned()));
+        assert_eq!(reject(2, 2, 9), (true, "reason 9".to_owned()));
+        assert_eq!(reject(1, 1, 0), (false, "reason 0".to_owned()));
+        for rest in [&[0, 0, 2, 9][..], &[0, 0, 3, 0], &[]] {
+            let pdu = [&[7, 0, 0, 0, 0, rest.len() as u8], rest].concat();
+            assert!(
+                matches!(taken(&pdu, 4096), Ok(Some(Pdu::Abort))),
+                "{rest:?}"
+            );
+        }
+        assert!(matches!(
+            taken(&[3, 0, 0, 0, 0, 1, 0], 4096),
+            Err(PduError::Malformed(3, None))
+        ));
     }
 
     #[test]

@@ -104,8 +104,10 @@ impl<D: Disk + 'static> Acceptor<D> {
             Ok(Ok(Some(Pdu::AssociateRequest(request)))) => {
                 self.admit(wire, &request, peer, certificate.as_ref()).await;
             }
-            // Monitoring systems probe the port like this.
-            Ok(Ok(None)) => tracing::debug!(%peer, "connected and said nothing"),
+            // Monitoring systems probe the port like this. Nobody answers an abort.
+            Ok(Ok(None | Some(Pdu::Abort))) => {
+                tracing::debug!(%peer, "connected and asked for nothing");
+            }
             Ok(Ok(Some(other))) => {
                 let pdu = other.name();
                 tracing::warn!(%peer, pdu, "the first PDU was no association request");
@@ -287,7 +289,7 @@ impl<D: Disk + 'static> Association<'_, D> {
                 Err(End::Unexpected("A-RELEASE-RQ inside a message"))
             }
             Some(Pdu::ReleaseRequest) => Err(End::Release),
-            Some(Pdu::Abort(_)) => Err(End::PeerAborted),
+            Some(Pdu::Abort) => Err(End::PeerAborted),
             Some(other) => Err(End::Unexpected(other.name())),
             None => Err(End::Closed),
         }

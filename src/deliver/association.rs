@@ -10,8 +10,8 @@ use std::{
 
 use dicom_dictionary_std::uids;
 use dicom_ul::pdu::{
-    self as ul, AbortRQServiceProviderReason, AssociationAC, AssociationRJ, AssociationRJResult,
-    AssociationRQ, PresentationContextProposed, PresentationContextResultReason, UserVariableItem,
+    self as ul, AbortRQServiceProviderReason, AssociationAC, AssociationRQ,
+    PresentationContextProposed, PresentationContextResultReason, UserVariableItem,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use crate::{
     association::{
         dimse::{commitment_request, echo_request, store_request},
         negotiation::our_variables,
-        pdu::{self, Fragments, Inbox, Pdu},
+        pdu::{self, Fragments, Inbox, Pdu, Reject},
     },
     chain,
     dicom::{DimseStatus, Remedy, Uid},
@@ -149,7 +149,7 @@ impl Association {
         self.write(&bytes, deadline, STEP)?;
         match self.read(deadline, STEP)? {
             Pdu::AssociateAccept(accept) => Ok(accept),
-            Pdu::AssociateReject(reject) => Err(self.refused(&reject)),
+            Pdu::AssociateReject(reject) => Err(self.refused(reject)),
             other => Err(self.unexpected(&other, STEP)),
         }
     }
@@ -321,14 +321,15 @@ impl Association {
         }
     }
 
-    fn refused(&self, reject: &AssociationRJ) -> DeliverError {
-        let (remedy, lasting) = match reject.result {
-            AssociationRJResult::Transient => (Remedy::Wait, "for now"),
-            AssociationRJResult::Permanent => (Remedy::Service, "permanently"),
+    fn refused(&self, reject: Reject) -> DeliverError {
+        let (remedy, lasting) = if reject.is_transient() {
+            (Remedy::Wait, "for now")
+        } else {
+            (Remedy::Service, "permanently")
         };
         DeliverError::Refused {
             name: self.name.clone(),
-            reason: format!("{} ({lasting})", reject.source),
+            reason: format!("{reject} ({lasting})"),
             remedy,
         }
     }

@@ -180,7 +180,7 @@ impl Association {
     pub fn read(&mut self, deadline: Instant, step: &'static str) -> Result<Pdu, DeliverError> {
         loop {
             match self.inbox.take() {
-                Ok(Some(Pdu::Abort(_))) => {
+                Ok(Some(Pdu::Abort)) => {
                     let name = self.name.clone();
                     return Err(DeliverError::Aborted { name, step });
                 }

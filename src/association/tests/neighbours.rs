@@ -82,6 +82,19 @@ fn two_hundred_silent_connections_do_not_keep_a_sender_out() {
 }
 
 #[test]
+fn an_abort_is_not_answered_whatever_its_reason() {
+    let mut server = Server::start(policy());
+    let mut peer = Peer::storing(&server, 0);
+    peer.send(&[7, 0, 0, 0, 0, 4, 0, 0, 2, 9]);
+    assert_eq!(server.ended(), Ended::Aborted);
+    assert_eq!(peer.bytes_to_end(), [0; 0]);
+
+    let mut hasty = Peer::connect(&server);
+    hasty.send(&[7, 0, 0, 0, 0, 4, 0, 0, 3, 0]);
+    assert_eq!(hasty.bytes_to_end(), [0; 0]);
+}
+
+#[test]
 fn who_says_nothing_is_cut_off_in_time() {
     let server = Server::start(Policy {
         request_timeout: Duration::from_millis(50),

@@ -40,6 +40,34 @@ fn a_refusal_is_told_in_words() {
 }
 
 #[test]
+fn reasons_that_no_standard_lists_are_refusals_and_aborts_all_the_same() {
+    let (destination, pacs) = Pacs::start(vec![
+        |mut pacs| {
+            pacs.request();
+            pacs.0.write_all(&[3, 0, 0, 0, 0, 4, 0, 2, 2, 9]).unwrap();
+        },
+        |mut pacs| {
+            pacs.request();
+            pacs.0.write_all(&[7, 0, 0, 0, 0, 4, 0, 0, 2, 9]).unwrap();
+        },
+    ]);
+    let files = Files::new();
+    let object = [files.add(SEG, "1.2.1", 2)];
+    let refused = only(store(&destination, &object)).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "pacs refused the association: reason 9 (for now)"
+    );
+    assert_eq!(refused.remedy(), Remedy::Wait);
+    let aborted = only(store(&destination, &object)).unwrap_err();
+    assert!(
+        matches!(aborted, DeliverError::Aborted { .. }),
+        "{aborted:?}"
+    );
+    pacs.join().unwrap();
+}
+
+#[test]
 fn after_an_abort_in_the_middle_the_rest_goes_over_a_new_association() {
     let (destination, pacs) = Pacs::start(vec![
         |mut pacs| {
