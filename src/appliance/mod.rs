@@ -26,6 +26,7 @@ mod keeping_results;
 mod labelling;
 mod live;
 mod models;
+mod own_addresses;
 mod parts;
 mod pulse;
 mod recovery;
@@ -78,6 +79,7 @@ pub use finish::{
 };
 use intake::Intake;
 pub use models::{engine_options, load_bundle, selected_bundle};
+pub use own_addresses::wait_for_own_addresses;
 use parts::Parts;
 pub use pulse::Stuck;
 pub use selftest::{SelfTest, dice};

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use hepar::{
-    appliance::{Appliance, StartError},
+    appliance::{Appliance, StartError, wait_for_own_addresses},
     config::Config,
     device::service_manager,
     provision::{self, ProvisionError},
@@ -55,6 +55,11 @@ impl Serve {
         runtime.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
+            tokio::select! {
+                () = wait_for_own_addresses(&config) => {}
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+            }
             let appliance = Appliance::start(config, Some(metrics)).await?;
             service_manager::ready();
             tokio::select! {

@@ -76,6 +76,19 @@ impl Manager {
 }
 
 #[test]
+fn an_address_that_has_not_come_yet_is_waited_for_and_a_stop_is_heard_meanwhile() {
+    let mut manager = Manager::new();
+    // TEST-NET-1, RFC 5737: nobody's.
+    let mut hepar = manager.start("192.0.2.1:11112", Duration::from_mins(1));
+    manager.wait_for("the wait", |line| {
+        line == "STATUS=waiting for the address 192.0.2.1"
+    });
+    assert!(hepar.is_running());
+    assert!(hepar.terminate().success(), "{}", hepar.stderr());
+    assert_eq!(manager.count("READY=1"), 0);
+}
+
+#[test]
 fn ready_means_that_the_next_slice_is_kept_and_the_status_line_says_the_rest() {
     let mut manager = Manager::new();
     let address = own_address();
