@@ -31,39 +31,6 @@ impl Announced {
     }
 }
 
-/// Walks the marker segments of a JPEG stream to its start of frame (ITU-T T.81 B.2.2).
-pub(super) fn jpeg_size(frame: &[u8]) -> Result<Announced, CodecError> {
-    let mut rest = frame
-        .strip_prefix(&[0xFF, 0xD8])
-        .ok_or(CodecError::NoHeader)?;
-    loop {
-        let [fill, marker, ..] = *rest else {
-            return Err(CodecError::NoHeader);
-        };
-        if fill != 0xFF {
-            return Err(CodecError::NoHeader);
-        }
-        if marker == 0xFF {
-            rest = rest.get(1..).unwrap_or_default();
-            continue;
-        }
-        let segment = rest.get(2..).unwrap_or_default();
-        let length = usize::from(big_u16(segment, 0)?);
-        // C4 and CC define tables, C8 is reserved.
-        if matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF) {
-            return Ok(Announced {
-                rows: big_u16(segment, 3)?.into(),
-                columns: big_u16(segment, 5)?.into(),
-                components: segment
-                    .get(7)
-                    .map(|n| u16::from(*n))
-                    .ok_or(CodecError::NoHeader)?,
-            });
-        }
-        rest = segment.get(length.max(2)..).unwrap_or_default();
-    }
-}
-
 /// The code stream proper, without the boxes of a JP2 file that some writers put around it
 /// (ISO/IEC 15444-1 Annex I).
 pub(super) fn jpeg_2000_stream(frame: &[u8]) -> Result<&[u8], CodecError> {

@@ -1,8 +1,8 @@
 //! One compressed frame to stored values.
 //!
 //! The codecs are libraries written for files one trusts: they allocate what a code stream announces
-//! and may index by it. So the code stream's own header is read first, here, and a stream that is
-//! not one component of exactly the announced rows and columns never reaches a codec.
+//! and may index by it. So what a code stream announces is read first, here, and one that is not one
+//! component of exactly the instance's rows and columns is never decoded.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -11,7 +11,7 @@ use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
 use super::{
     code_stream::{
-        jpeg_2000_ended, jpeg_2000_precision, jpeg_2000_size, jpeg_2000_stream, jpeg_size,
+        Announced, jpeg_2000_ended, jpeg_2000_precision, jpeg_2000_size, jpeg_2000_stream,
     },
     jpeg_extended, jpeg_ls, run_lengths,
 };
@@ -46,8 +46,7 @@ pub(super) fn decode(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, 
             if jpeg_extended::is_twelve_bit(frame) {
                 jpeg_extended::decode(frame, header)?
             } else {
-                jpeg_size(frame)?.expect(header)?;
-                jpeg(frame)?
+                jpeg(frame, header)?
             }
         }
         uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => jpeg_ls::decode(frame, header)?,
@@ -89,7 +88,9 @@ fn uncompressed(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, Codec
     })
 }
 
-fn jpeg(frame: &[u8]) -> Result<Vec<u16>, CodecError> {
+/// ITU-T T.81. What counts is which start of frame the library takes, for it forgives what stands between
+/// the segments: by another reading of the stream it could be another one.
+fn jpeg(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, CodecError> {
     let failed = |err: jpeg_decoder::Error| CodecError::Codec {
         codec: "JPEG",
         reason: err.to_string(),
@@ -97,11 +98,24 @@ fn jpeg(frame: &[u8]) -> Result<Vec<u16>, CodecError> {
     let mut decoder = jpeg_decoder::Decoder::new(frame);
     decoder.read_info().map_err(failed)?;
     let info = decoder.info().ok_or(CodecError::NoHeader)?;
+    announced(info).expect(header)?;
     let bytes = decoder.decode().map_err(failed)?;
     Ok(match info.pixel_format {
         jpeg_decoder::PixelFormat::L16 => two_bytes_each(&bytes, u16::from_ne_bytes),
         _ => one_byte_each(&bytes),
     })
+}
+
+fn announced(info: jpeg_decoder::ImageInfo) -> Announced {
+    Announced {
+        rows: info.height.into(),
+        columns: info.width.into(),
+        components: match info.pixel_format {
+            jpeg_decoder::PixelFormat::L8 | jpeg_decoder::PixelFormat::L16 => 1,
+            jpeg_decoder::PixelFormat::RGB24 => 3,
+            jpeg_decoder::PixelFormat::CMYK32 => 4,
+        },
+    }
 }
 
 /// ISO/IEC 15444-1. A stream that breaks off is refused, not filled up. Signed values keep their low 16
@@ -446,6 +460,29 @@ mod tests {
                 "{syntax}"
             );
         }
+    }
+
+    #[test]
+    fn a_start_of_frame_where_no_segment_can_be_is_not_overlooked() {
+        let syntax = uids::JPEG_LOSSLESS_SV1;
+        let stream = compressed(syntax, &image(1, 4095));
+        let (start, truthful) = stream.split_at(2);
+        // FF00 begins no segment, so that what looks like its contents is the first one.
+        let hidden = [
+            0xFF, 0x00, 0, 15, 0xFF, 0xC3, 0, 11, 12, 0xFF, 0xFF, 0xFF, 0xFF, 1, 1, 0x11, 0,
+        ];
+        let stream = [start, &hidden, truthful].concat();
+        let error = frames(&sample(syntax, vec![stream], vec![])).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                DecodeError::Codec {
+                    source: CodecError::OtherImage { rows: 65535, .. },
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -96,6 +96,7 @@ fn write_the_seeds() {
 
     wire_seeds(&data_set);
     slice_seeds(file);
+    hostile_pixel_seeds();
     for (name, manifest) in [
         ("liver-tumour", "models/liver-tumour/bundle.toml"),
         ("example", "src/model/example.toml"),
@@ -224,6 +225,22 @@ fn slice_seeds(file: &Path) {
             _ => encapsulated_seed("pixels_jpeg_2000", n, 1, &object),
         }
     }
+}
+
+/// Small frames that want much memory, as slices of their announced size.
+fn hostile_pixel_seeds() {
+    // A frame of 65535 x 65535, where no segment can be, before the truthful one.
+    let start_of_frame = |side: u16| {
+        let side = side.to_be_bytes();
+        [&[0xFF, 0xC3, 0, 11, 12][..], &side, &side, &[1, 1, 0x11, 0]].concat()
+    };
+    let hidden = [
+        &[0xFF, 0xD8, 0xFF, 0x00, 0, 15][..],
+        &start_of_frame(u16::MAX),
+        &start_of_frame(48),
+    ];
+    let seed = [&[3, 1, 48, 0, 48, 0][..], &hidden.concat()].concat();
+    write("pixels_jpeg", "hidden-frame", &seed);
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
