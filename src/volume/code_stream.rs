@@ -31,6 +31,35 @@ impl Announced {
     }
 }
 
+/// The marker segments of a JPEG stream up to the scan; of the scan, everything that follows its length
+/// (ITU-T T.81 B.1.1). They end before whatever is no segment.
+pub(super) fn jpeg_segments(stream: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = stream.get(2..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        while let [0xFF, 0xFF, ..] = rest {
+            rest = rest.get(1..)?;
+        }
+        let [0xFF, marker, high, low, after @ ..] = rest else {
+            return None;
+        };
+        // Stuffed bytes and markers that stand alone.
+        if matches!(marker, 0x00 | 0x01 | 0xD0..=0xD9) {
+            return None;
+        }
+        let length = usize::from(u16::from_be_bytes([*high, *low])).checked_sub(2)?;
+        if *marker == SOS {
+            rest = &[];
+            return Some((SOS, after));
+        }
+        let (segment, next) = after.split_at_checked(length)?;
+        rest = next;
+        Some((*marker, segment))
+    })
+}
+
+pub(super) const SOS: u8 = 0xDA;
+pub(super) const DRI: u8 = 0xDD;
+
 /// The code stream proper, without the boxes of a JP2 file that some writers put around it
 /// (ISO/IEC 15444-1 Annex I).
 pub(super) fn jpeg_2000_stream(frame: &[u8]) -> Result<&[u8], CodecError> {

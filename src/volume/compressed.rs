@@ -11,7 +11,8 @@ use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
 use super::{
     code_stream::{
-        Announced, jpeg_2000_ended, jpeg_2000_precision, jpeg_2000_size, jpeg_2000_stream,
+        Announced, DRI, SOS, jpeg_2000_ended, jpeg_2000_precision, jpeg_2000_size,
+        jpeg_2000_stream, jpeg_segments,
     },
     jpeg_extended, jpeg_ls, run_lengths,
 };
@@ -31,6 +32,8 @@ pub enum CodecError {
     Length { got: usize, needed: usize },
     #[error("{codec}: {reason}")]
     Codec { codec: &'static str, reason: String },
+    #[error("{0} cannot be decoded: the sender must use another transfer syntax")]
+    Unsupported(&'static str),
     #[error("the frame is truncated")]
     Truncated,
 }
@@ -99,11 +102,38 @@ fn jpeg(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, CodecError> {
     decoder.read_info().map_err(failed)?;
     let info = decoder.info().ok_or(CodecError::NoHeader)?;
     announced(info).expect(header)?;
+    if info.coding_process == jpeg_decoder::CodingProcess::Lossless {
+        check_lossless_scan(frame)?;
+    }
     let bytes = decoder.decode().map_err(failed)?;
     Ok(match info.pixel_format {
         jpeg_decoder::PixelFormat::L16 => two_bytes_each(&bytes, u16::from_ne_bytes),
         _ => one_byte_each(&bytes),
     })
+}
+
+/// The library predicts on across restart markers and shifts what it predicts from (ITU-T T.81 H.1.2.1),
+/// which gives other values without a word.
+fn check_lossless_scan(frame: &[u8]) -> Result<(), CodecError> {
+    for segment in jpeg_segments(frame) {
+        match segment {
+            (DRI, [0, 0]) => {}
+            (DRI, _) => {
+                return Err(CodecError::Unsupported(
+                    "lossless JPEG with restart intervals",
+                ));
+            }
+            // One component, its table, a predictor, and the point transform last.
+            (SOS, [1, _, _, _, _, point_transform, ..]) if point_transform & 15 != 0 => {
+                return Err(CodecError::Unsupported(
+                    "lossless JPEG with a point transform",
+                ));
+            }
+            (SOS, _) => return Ok(()),
+            _ => {}
+        }
+    }
+    Err(CodecError::NoHeader)
 }
 
 fn announced(info: jpeg_decoder::ImageInfo) -> Announced {
@@ -483,6 +513,37 @@ mod tests {
             ),
             "{error:?}"
         );
+    }
+
+    #[test]
+    fn lossless_jpeg_that_the_library_would_decode_to_other_values_is_refused() {
+        let syntax = uids::JPEG_LOSSLESS_SV1;
+        let stream = compressed(syntax, &image(1, 4095));
+        let scan = stream.windows(2).position(|at| at == [0xFF, SOS]).unwrap();
+        let (tables, scan) = stream.split_at(scan);
+        let every = |lines: u8| [tables, &[0xFF, DRI, 0, 4, 0, lines * 13], scan].concat();
+        let mut shifted = stream.clone();
+        *shifted.get_mut(tables.len() + 9).unwrap() = 1;
+        let refused = |stream: Vec<u8>| {
+            let DecodeError::Codec { source, .. } =
+                frames(&sample(syntax, vec![stream], vec![])).unwrap_err()
+            else {
+                panic!("not the codec's error");
+            };
+            source.to_string()
+        };
+        assert_eq!(
+            refused(every(1)),
+            "lossless JPEG with restart intervals cannot be decoded: the sender must use another \
+             transfer syntax"
+        );
+        assert_eq!(
+            refused(shifted),
+            "lossless JPEG with a point transform cannot be decoded: the sender must use another \
+             transfer syntax"
+        );
+        let none = sample(syntax, vec![every(0)], vec![]);
+        assert_eq!(frames(&none).unwrap(), [hounsfield(&image(1, 4095))]);
     }
 
     #[test]

@@ -7,7 +7,10 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
-use super::{code_stream::Announced, compressed::CodecError};
+use super::{
+    code_stream::{Announced, DRI, SOS, jpeg_segments},
+    compressed::CodecError,
+};
 use crate::series::InstanceHeader;
 
 fn corrupt(reason: &str) -> CodecError {
@@ -32,35 +35,12 @@ pub(super) fn decode(stream: &[u8], header: &InstanceHeader) -> Result<Vec<u16>,
 
 /// Whether the frame is one for this decoder: extended sequential, 12 bits (B.2.2).
 pub(super) fn is_twelve_bit(stream: &[u8]) -> bool {
-    segments(stream).any(|(marker, segment)| marker == SOF1 && segment.first() == Some(&12))
+    jpeg_segments(stream).any(|(marker, segment)| marker == SOF1 && segment.first() == Some(&12))
 }
 
 const SOF1: u8 = 0xC1;
 const DHT: u8 = 0xC4;
-const SOS: u8 = 0xDA;
 const DQT: u8 = 0xDB;
-const DRI: u8 = 0xDD;
-
-/// The marker segments up to the scan; of the scan, everything that follows its marker.
-fn segments(stream: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    let mut rest = stream.get(2..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        while let [0xFF, 0xFF, ..] = rest {
-            rest = rest.get(1..)?;
-        }
-        let [0xFF, marker, high, low, after @ ..] = rest else {
-            return None;
-        };
-        let length = usize::from(u16::from_be_bytes([*high, *low])).checked_sub(2)?;
-        if *marker == SOS {
-            rest = &[];
-            return Some((SOS, after));
-        }
-        let (segment, next) = after.split_at_checked(length)?;
-        rest = next;
-        Some((*marker, segment))
-    })
-}
 
 #[derive(Default)]
 struct Tables {
@@ -84,7 +64,7 @@ struct ScanStart<'a> {
 
 impl Tables {
     fn read_to_scan<'a>(&mut self, stream: &'a [u8]) -> Result<ScanStart<'a>, CodecError> {
-        for (marker, segment) in segments(stream) {
+        for (marker, segment) in jpeg_segments(stream) {
             match (marker, segment) {
                 (SOF1, [12, y1, y0, x1, x0, 1, _, _, table, ..]) => {
                     self.rows = u16::from_be_bytes([*y1, *y0]).into();
