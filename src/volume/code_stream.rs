@@ -87,11 +87,8 @@ pub(super) fn jpeg_2000_size(stream: &[u8]) -> Result<Announced, CodecError> {
         .ok_or(CodecError::NoHeader)?;
     let (columns, rows) = (big_u32(siz, 4)?, big_u32(siz, 8)?);
     let (left, top) = (big_u32(siz, 12)?, big_u32(siz, 16)?);
-    // A codec keeps its tables for every tile, and a stream can announce 65535 of them.
-    let (across, down) = (big_u32(siz, 20)?.max(1), big_u32(siz, 24)?.max(1));
-    let tiles = u64::from(columns.div_ceil(across)) * u64::from(rows.div_ceil(down));
     // Every component has its own sub-sampling; one pixel for each is all that a slice can have.
-    if tiles > MAX_TILES || siz.get(39..41) != Some(&[1, 1]) {
+    if Tiles::of(stream)?.count > MAX_TILES || siz.get(39..41) != Some(&[1, 1]) {
         return Err(CodecError::NoHeader);
     }
     Ok(Announced {
@@ -99,6 +96,30 @@ pub(super) fn jpeg_2000_size(stream: &[u8]) -> Result<Announced, CodecError> {
         columns: columns.checked_sub(left).ok_or(CodecError::NoHeader)?,
         components: big_u16(siz, 36)?,
     })
+}
+
+/// How a JPEG 2000 image is tiled (ISO/IEC 15444-1 B.3).
+pub(super) struct Tiles {
+    pub(super) count: u64,
+    /// Rows and columns that a tile has at most.
+    pub(super) size: [u64; 2],
+}
+
+impl Tiles {
+    pub(super) fn of(stream: &[u8]) -> Result<Self, CodecError> {
+        // The ends of the image, where it begins, and a tile, each by columns and rows.
+        let [columns, rows, left, top, across, down] =
+            [8, 12, 16, 20, 24, 28].map(|at| big_u32(stream, at).map(u64::from));
+        let (columns, rows) = (columns?, rows?);
+        let (across, down) = (across?.max(1), down?.max(1));
+        Ok(Self {
+            count: columns.div_ceil(across) * rows.div_ceil(down),
+            size: [
+                rows.saturating_sub(top?).min(down),
+                columns.saturating_sub(left?).min(across),
+            ],
+        })
+    }
 }
 
 /// How many bits a value of the first component has, its sign included, and whether it has one (Ssiz,
@@ -121,13 +142,14 @@ pub(super) fn jpeg_2000_ended(stream: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-const START_OF_TILE_PART: [u8; 2] = [0xFF, 0x90];
+pub(super) const START_OF_TILE_PART: u16 = 0xFF90;
 const END: [u8; 2] = [0xFF, 0xD9];
 
 /// Where the last tile part ends by what the tile parts say of their lengths; `None` if one says nothing,
 /// or ends beyond the stream.
 fn end_of_tiles(stream: &[u8]) -> Option<usize> {
-    let is_tile_part = |at: usize| stream.get(at..at + 2) == Some(&START_OF_TILE_PART);
+    let is_tile_part =
+        |at: usize| big_u16(stream, at).is_ok_and(|marker| marker == START_OF_TILE_PART);
     // The marker segments of the main header, after SOC.
     let mut at = 2;
     while !is_tile_part(at) {
@@ -142,10 +164,11 @@ fn end_of_tiles(stream: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// Tiles of 128 x 128 over the largest image there is; writers for DICOM make one.
+/// Tiles of 128 x 128 over the largest image there is; writers for DICOM make one. A codec keeps its
+/// tables for every one, and a stream can announce 65535 of them.
 const MAX_TILES: u64 = 1024;
 
-fn big_u16(bytes: &[u8], at: usize) -> Result<u16, CodecError> {
+pub(super) fn big_u16(bytes: &[u8], at: usize) -> Result<u16, CodecError> {
     bytes
         .get(at..)
         .and_then(|rest| rest.first_chunk())
@@ -153,7 +176,7 @@ fn big_u16(bytes: &[u8], at: usize) -> Result<u16, CodecError> {
         .ok_or(CodecError::NoHeader)
 }
 
-fn big_u32(bytes: &[u8], at: usize) -> Result<u32, CodecError> {
+pub(super) fn big_u32(bytes: &[u8], at: usize) -> Result<u32, CodecError> {
     bytes
         .get(at..)
         .and_then(|rest| rest.first_chunk())

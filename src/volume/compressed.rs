@@ -14,7 +14,7 @@ use super::{
         Announced, DRI, SOS, jpeg_2000_ended, jpeg_2000_precision, jpeg_2000_size,
         jpeg_2000_stream, jpeg_segments,
     },
-    jpeg_extended, jpeg_ls, run_lengths,
+    coding_styles, jpeg_extended, jpeg_ls, run_lengths,
 };
 use crate::series::InstanceHeader;
 
@@ -56,11 +56,13 @@ pub(super) fn decode(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, 
         uids::JPEG2000_LOSSLESS | uids::JPEG2000 => {
             let stream = jpeg_2000_stream(frame)?;
             jpeg_2000_size(stream)?.expect(header)?;
+            coding_styles::check(stream)?;
             jpeg_2000(stream)?
         }
         uids::HTJ2K_LOSSLESS | uids::HTJ2K_LOSSLESS_RPCL | uids::HTJ2K => {
             let stream = jpeg_2000_stream(frame)?;
             jpeg_2000_size(stream)?.expect(header)?;
+            coding_styles::check(stream)?;
             high_throughput_jpeg_2000(stream)?
         }
         // Encapsulated Uncompressed is all that is left of the decodable syntaxes.

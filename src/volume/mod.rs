@@ -11,6 +11,7 @@
 
 mod arrange;
 mod code_stream;
+mod coding_styles;
 mod compressed;
 mod decode;
 mod findings;

@@ -241,6 +241,28 @@ fn hostile_pixel_seeds() {
     ];
     let seed = [&[3, 1, 48, 0, 48, 0][..], &hidden.concat()].concat();
     write("pixels_jpeg", "hidden-frame", &seed);
+
+    // 4096 x 4096 pixels in one tile, five levels, 32 layers, precincts of two pixels.
+    let segment = |marker: u8, contents: &[u8]| {
+        [&[0xFF, marker, 0, contents.len() as u8 + 2], contents].concat()
+    };
+    let [none, side] = [0_u32, 4096].map(u32::to_be_bytes);
+    let size = [side, side, none, none, side, side, none, none].concat();
+    let stream = [
+        &[0xFF, 0x4F][..],
+        &segment(0x51, &[&[0, 0], &*size, &[0, 1, 15, 1, 1]].concat()),
+        &segment(
+            0x52,
+            &[&[1, 0, 0, 32, 0, 5, 4, 4, 0, 1][..], &[0x11; 6]].concat(),
+        ),
+        &segment(0x5C, &[&[0x40][..], &[0x80; 16]].concat()),
+        &[0xFF, 0x90, 0, 10, 0, 0, 0, 0, 0, 14, 0, 1, 0xFF, 0x93],
+        &[0xFF, 0xD9],
+    ];
+    for (choice, name) in [(0, "many-precincts"), (2, "many-precincts-ht")] {
+        let seed = [&[choice, 1, 0, 16, 0, 16][..], &stream.concat()].concat();
+        write("pixels_jpeg_2000", name, &seed);
+    }
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
