@@ -73,7 +73,6 @@ pub(super) struct Candidate {
     pub(super) along_mm: f64,
     pub(super) acquisition_number: Option<i32>,
     pub(super) temporal_position: Option<i64>,
-    /// Of an enhanced image, the frame's number.
     pub(super) instance_number: Option<i64>,
 }
 
@@ -144,7 +143,6 @@ fn candidates(headers: &[InstanceHeader]) -> (Vec<Candidate>, usize) {
                 left_out += 1;
                 continue;
             };
-            let enhanced = header.frames.len() > 1;
             candidates.push(Candidate {
                 instance,
                 frame,
@@ -152,11 +150,7 @@ fn candidates(headers: &[InstanceHeader]) -> (Vec<Candidate>, usize) {
                 along_mm: 0.0,
                 acquisition_number: described.acquisition_number,
                 temporal_position: described.temporal_position,
-                instance_number: if enhanced {
-                    i64::try_from(frame).ok()
-                } else {
-                    header.instance_number.map(i64::from)
-                },
+                instance_number: header.instance_number.map(i64::from),
             });
         }
     }
@@ -256,11 +250,11 @@ const COINCIDENT_MM: f64 = 0.02;
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "positions are copied, not computed")]
 mod tests {
-    use dicom_core::VR;
-    use dicom_dictionary_std::tags;
+    use dicom_core::{PrimitiveValue, VR};
+    use dicom_dictionary_std::{tags, uids};
 
     use super::*;
-    use crate::series::sample::{Sample, at_z, series};
+    use crate::series::sample::{Sample, at_z, item, nested, series};
 
     fn sentences(stack: &Stack) -> Vec<String> {
         stack.findings.iter().map(ToString::to_string).collect()
@@ -318,6 +312,32 @@ mod tests {
             sentences(&stack),
             ["5 images at positions taken twice are left out, pass 1 is segmented"]
         );
+    }
+
+    /// One enhanced image with its frames at these z.
+    fn enhanced(z: impl IntoIterator<Item = f64>) -> Sample {
+        let frames: Vec<_> = z
+            .into_iter()
+            .map(|z| {
+                let position = PrimitiveValue::from(format!("0\\0\\{z}"));
+                let position = item(&[(tags::IMAGE_POSITION_PATIENT, VR::DS, position)]);
+                let mut groups = item(&[]);
+                groups.put(nested(tags::PLANE_POSITION_SEQUENCE, position));
+                groups
+            })
+            .collect();
+        Sample::slice(1)
+            .with(tags::SOP_CLASS_UID, VR::UI, uids::ENHANCED_CT_IMAGE_STORAGE)
+            .with(tags::NUMBER_OF_FRAMES, VR::IS, frames.len().to_string())
+            .sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames)
+    }
+
+    #[test]
+    fn phases_within_one_enhanced_image_are_told_apart_by_the_run_of_frames() {
+        let phases = enhanced((0..10).map(|frame| 5.0 * f64::from(frame % 5)));
+        let stack = arrange(&series([phases])).unwrap();
+        let frames: Vec<usize> = stack.order.iter().map(|slice| slice.frame).collect();
+        assert_eq!(frames, [0, 1, 2, 3, 4]);
     }
 
     #[test]

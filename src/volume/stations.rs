@@ -22,7 +22,7 @@ pub(super) fn select(sorted: &[Candidate]) -> Option<Selection> {
     let by_acquisition = |image: &Candidate| image.acquisition_number.map(i64::from);
     let by_time = |image: &Candidate| image.temporal_position;
     let runs = runs_by_instance_number(sorted);
-    let by_run = |image: &Candidate| runs.get(&image.instance).copied();
+    let by_run = |image: &Candidate| runs.get(&place(image)).copied();
     one_of(sorted, "acquisition", by_acquisition, Stations::Join)
         .or_else(|| one_of(sorted, "temporal position", by_time, Stations::None))
         .or_else(|| one_of(sorted, "pass", by_run, Stations::None))
@@ -119,14 +119,14 @@ fn distinct_positions(sorted: &[Candidate]) -> usize {
     sorted.len() - pairs(sorted).filter(|(a, b)| a.coincides_with(b)).count()
 }
 
-/// Numbers the passes through the patient: in the order of instance numbers, a new one begins where
-/// the direction turns round or a position comes again.
-fn runs_by_instance_number(sorted: &[Candidate]) -> BTreeMap<usize, i64> {
+/// Numbers the passes through the patient: in the order of instance numbers and frames, a new one begins
+/// where the direction turns round or a position comes again.
+fn runs_by_instance_number(sorted: &[Candidate]) -> BTreeMap<(usize, usize), i64> {
     let mut numbered: Vec<_> = sorted
         .iter()
         .filter_map(|image| Some((image.instance_number?, image)))
         .collect();
-    numbered.sort_by_key(|(number, image)| (*number, image.instance));
+    numbered.sort_by_key(|(number, image)| (*number, place(image)));
 
     let mut runs = BTreeMap::new();
     let (mut run, mut direction) = (1, 0.0);
@@ -141,8 +141,13 @@ fn runs_by_instance_number(sorted: &[Candidate]) -> BTreeMap<usize, i64> {
         } else if step != 0.0 {
             direction = step;
         }
-        runs.insert(image.instance, run);
+        runs.insert(place(image), run);
         previous = Some(image);
     }
     runs
+}
+
+/// The instance and the frame in it.
+fn place(image: &Candidate) -> (usize, usize) {
+    (image.instance, image.frame)
 }
