@@ -300,7 +300,8 @@ impl Tree<'_> {
             "The volume of the organ is without its lesions".to_owned(),
         ];
         if !self.input.findings.complete {
-            remarks.push("Slices are missing: every volume is a lower bound".to_owned());
+            remarks
+                .push("Slices are missing or left out: every volume is a lower bound".to_owned());
         }
         remarks.extend(self.input.remarks.iter().cloned());
         remarks

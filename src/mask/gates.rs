@@ -133,7 +133,12 @@ fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
     let count = |is: fn(&GeometryFinding) -> bool| {
         stack.findings.iter().filter(|finding| is(finding)).count() as f64
     };
-    let gaps = count(|finding| matches!(finding, GeometryFinding::Gap { .. }));
+    let gaps = count(|finding| {
+        matches!(
+            finding,
+            GeometryFinding::Gap { .. } | GeometryFinding::Beyond { .. }
+        )
+    });
     let uneven = count(|finding| matches!(finding, GeometryFinding::Uneven { .. }));
     vec![
         gate(
@@ -171,7 +176,7 @@ fn geometry(stack: &Stack, limits: &GateThresholds) -> Vec<Gate> {
             gaps,
             "gaps",
             if gaps > 0.0 {
-                "slices are missing: volumes are a lower bound"
+                "slices are missing or left out: volumes are a lower bound"
             } else {
                 "no slice is missing"
             },

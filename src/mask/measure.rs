@@ -18,7 +18,7 @@ pub struct Findings {
     pub tumour_ml: f64,
     /// Largest first.
     pub lesions: Vec<Lesion>,
-    /// False if slices are missing: volumes are then a lower bound.
+    /// False if slices are missing or left out: volumes are then a lower bound.
     pub complete: bool,
     /// From the lowest to the highest slice with liver, along the stack, mm; 0 without liver.
     pub liver_extent_mm: f64,
@@ -67,7 +67,7 @@ pub fn measure(labels: &Labels, stack: &Stack) -> Findings {
         liver_ml,
         tumour_ml,
         lesions,
-        complete: !stack.has_gap(),
+        complete: !stack.is_partial(),
         liver_extent_mm: extent.map_or(0.0, |(first, last)| (last - first).abs()),
         liver_cut: organ.all.iter().any(|run| is_at_edge(*run, geometry)),
         liver_centroid_lps: whole.centroid(),

@@ -4,7 +4,8 @@
 //! sizes, pixel spacings, orientations or frames of reference, and images at one position that
 //! nothing tells apart. What is segmented with a finding: a missing slice (volumes are then a lower
 //! bound), uneven steps and a tilted gantry (volumes follow the true distances), two phases in one
-//! series (one complete stack is taken and named), images that are no slices (left out).
+//! series (one complete stack is taken and named), stations that overlap (joined, without the images
+//! that are taken twice), images that are no slices (left out).
 
 use serde::{Deserialize, Serialize};
 
@@ -39,12 +40,15 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Slices are missing: volumes are a lower bound.
+    /// Slices are missing, or a large part of the series is left out: volumes are a lower bound.
     #[must_use]
-    pub fn has_gap(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| matches!(finding, GeometryFinding::Gap { .. }))
+    pub fn is_partial(&self) -> bool {
+        self.findings.iter().any(|finding| {
+            matches!(
+                finding,
+                GeometryFinding::Gap { .. } | GeometryFinding::Beyond { .. }
+            )
+        })
     }
 
     /// Nothing speaks against this being the whole series: no gap, even steps, one stack.
@@ -228,6 +232,7 @@ fn one_stack(
                 left_out: selection.left_out,
                 which: selection.which,
             });
+            findings.extend(selection.beyond_mm.map(|mm| GeometryFinding::Beyond { mm }));
             Ok(selection.kept)
         }
         (None, Some(position)) => Err(GeometryError::Coincident(position)),
@@ -245,7 +250,7 @@ const COSINE_TOLERANCE: f64 = 1e-4;
 /// Of the pixel spacing; senders round to four digits and more.
 const SPACING_TOLERANCE: f64 = 1e-3;
 /// Positions are written to 0.01 mm at worst; the thinnest slices are 0.2 mm apart.
-const COINCIDENT_MM: f64 = 0.02;
+pub(super) const COINCIDENT_MM: f64 = 0.02;
 
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "positions are copied, not computed")]
@@ -292,7 +297,7 @@ mod tests {
         let stack = arrange(&series(phases)).unwrap();
         assert_eq!(
             sentences(&stack),
-            ["5 images at positions taken twice are left out, acquisition 3 is segmented"]
+            ["stacks overlap: acquisition 3 is segmented, 5 images are left out"]
         );
         assert_eq!(stack.geometry.n_slices(), 5);
         assert!(
@@ -310,7 +315,7 @@ mod tests {
         let stack = arrange(&series(phases)).unwrap();
         assert_eq!(
             sentences(&stack),
-            ["5 images at positions taken twice are left out, pass 1 is segmented"]
+            ["stacks overlap: pass 1 is segmented, 5 images are left out"]
         );
     }
 
@@ -363,6 +368,51 @@ mod tests {
         let stack = arrange(&series(stations)).unwrap();
         assert_eq!(stack.geometry.n_slices(), 10);
         assert!(stack.findings.is_empty());
+    }
+
+    /// Two acquisitions of 60 slices, the second with its first slice at `z`.
+    fn two_stations(z: f64) -> Stack {
+        let stations = (0..120).map(|number| {
+            let (station, slice) = (number / 60, number % 60);
+            Sample::slice(number)
+                .at([0.0, 0.0, 2.5 * f64::from(slice) + z * f64::from(station)])
+                .with(tags::ACQUISITION_NUMBER, VR::IS, (1 + station).to_string())
+        });
+        arrange(&series(stations)).unwrap()
+    }
+
+    #[test]
+    fn stations_that_overlap_a_little_are_one_stack_without_what_is_taken_twice() {
+        let sharing_one = two_stations(59.0 * 2.5);
+        assert_eq!(sharing_one.geometry.n_slices(), 119);
+        assert_eq!(
+            sentences(&sharing_one),
+            ["stacks overlap: acquisition 1, 2 is segmented, 1 images are left out"]
+        );
+        // Four slices of the second lie between those of the first.
+        let overlapping = two_stations(59.0 * 2.5 - 8.75);
+        assert_eq!(overlapping.geometry.n_slices(), 116);
+        assert_eq!(
+            sentences(&overlapping),
+            [
+                "stacks overlap: acquisition 1, 2 is segmented, 4 images are left out",
+                "slices are unevenly spaced, 1.25 to 2.50 mm",
+            ]
+        );
+        assert!(!overlapping.is_partial());
+    }
+
+    #[test]
+    fn where_a_large_part_of_the_series_is_left_out_the_stack_is_partial() {
+        let stack = two_stations(30.0 * 2.5);
+        assert_eq!(
+            sentences(&stack),
+            [
+                "stacks overlap: acquisition 1 is segmented, 60 images are left out",
+                "the series reaches 75 mm beyond what is segmented",
+            ]
+        );
+        assert!(stack.is_partial());
     }
 
     #[test]

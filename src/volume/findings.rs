@@ -19,8 +19,10 @@ pub enum GeometryFinding {
     Uneven { from_mm: f64, to_mm: f64 },
     #[error("slices are stacked {degrees:.1} degrees off their normal (tilted gantry)")]
     Tilted { degrees: f64 },
-    #[error("{left_out} images at positions taken twice are left out, {which} is segmented")]
+    #[error("stacks overlap: {which} is segmented, {left_out} images are left out")]
     OneOfSeveral { left_out: usize, which: String },
+    #[error("the series reaches {mm:.0} mm beyond what is segmented")]
+    Beyond { mm: f64 },
     #[error("{left_out} images that are no axial slices are left out")]
     NotSlices { left_out: usize },
 }

@@ -1,13 +1,13 @@
 //! One stack out of a series that holds several.
 //!
 //! A series can hold two contrast phases at the same positions, or the stations of one long scan one
-//! above the other. Mixing two phases slice by slice gives a volume of neither; leaving out a
-//! station loses half a liver. What tells images apart is, in this order: their acquisition, their
+//! above the other, which may overlap a little. Mixing two phases slice by slice gives a volume of
+//! neither; leaving out a station loses half a liver. What tells images apart is, in this order: their acquisition, their
 //! temporal position, and a run of instance numbers that goes through the patient once.
 
 use std::collections::BTreeMap;
 
-use super::arrange::{Candidate, pairs};
+use super::arrange::{COINCIDENT_MM, Candidate, pairs};
 
 /// The images of one stack, and in words which they are; `None` if nothing tells them apart.
 pub(super) struct Selection {
@@ -15,6 +15,8 @@ pub(super) struct Selection {
     pub(super) left_out: usize,
     /// Such as `acquisition 3`.
     pub(super) which: String,
+    /// How far the series reaches beyond the stack, if that is a large part of it.
+    pub(super) beyond_mm: Option<f64>,
 }
 
 /// The stack to segment, from images sorted along the normal of which some exclude each other.
@@ -59,7 +61,8 @@ enum Stations {
     None,
 }
 
-/// The largest group (of equals the first), joined by those above and below it if they are stations.
+/// The largest group (of equals the first), joined by those above and below it if they are stations;
+/// where two stations overlap, the images of the larger one are kept.
 fn one_of(
     sorted: &[Candidate],
     word: &str,
@@ -75,18 +78,19 @@ fn one_of(
     let mut names = Vec::new();
     for (key, group) in order {
         let here = extent(group);
-        let apart = extents.iter().all(|there| overlap_mm(*there, here) < 0.0);
-        if extents.is_empty() || (stations == Stations::Join && apart) {
+        let joins = || stations == Stations::Join && extents.iter().all(|at| beside(*at, here));
+        if extents.is_empty() || joins() {
+            let new = |image: &&Candidate| extents.iter().all(|at| outside(image, *at));
+            kept.extend(group.iter().filter(new));
             extents.push(here);
-            kept.extend(group);
             names.extend(key.map(|key| key.to_string()));
         }
     }
     kept.sort_by(|a, b| a.along_mm.total_cmp(&b.along_mm));
 
-    let all = extent(sorted);
-    let chosen = extent(&kept);
-    let covers = chosen.1 - chosen.0 >= MIN_COVERAGE * (all.1 - all.0);
+    let all_mm = length_mm(extent(sorted));
+    let beyond_mm = all_mm - length_mm(extent(&kept));
+    let covers = beyond_mm <= (1.0 - MIN_COVERAGE) * all_mm;
     let apart = !pairs(&kept).any(|(a, b)| a.coincides_with(b));
     let complete = kept.len() as f64 >= MIN_COVERAGE * distinct_positions(sorted) as f64;
     names.sort();
@@ -94,6 +98,7 @@ fn one_of(
     (covers && apart && complete && kept.len() < sorted.len()).then(|| Selection {
         left_out: sorted.len() - kept.len(),
         which: format!("{word} {}", names.join(", ")),
+        beyond_mm: (beyond_mm > SMALL_PART * all_mm).then_some(beyond_mm),
         kept,
     })
 }
@@ -102,12 +107,29 @@ fn one_of(
 /// phases is a whole liver, a third of a scan is not. Interleaved phases hold half of all positions.
 const MIN_COVERAGE: f64 = 0.45;
 
+/// What two stations of one scan overlap by at most, as a share of the shorter one; phases of one organ
+/// overlap by most of it. So much of a series may be left out without a word.
+const SMALL_PART: f64 = 0.25;
+
 fn extent(group: &[Candidate]) -> (f64, f64) {
     group
         .iter()
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), image| {
             (low.min(image.along_mm), high.max(image.along_mm))
         })
+}
+
+fn length_mm((low, high): (f64, f64)) -> f64 {
+    high - low
+}
+
+/// Whether two extents lie one above the other, but for a small part.
+fn beside(a: (f64, f64), b: (f64, f64)) -> bool {
+    overlap_mm(a, b) < SMALL_PART * length_mm(a).min(length_mm(b))
+}
+
+fn outside(image: &Candidate, (low, high): (f64, f64)) -> bool {
+    image.along_mm < low - COINCIDENT_MM || image.along_mm > high + COINCIDENT_MM
 }
 
 /// Negative if the two lie apart, zero if they touch.

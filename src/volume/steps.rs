@@ -135,7 +135,7 @@ mod tests {
             sentences(&stack),
             ["slice missing between z=-112.5 and -110.0"]
         );
-        assert!(stack.has_gap() && !stack.is_contiguous());
+        assert!(stack.is_partial() && !stack.is_contiguous());
         let total: f64 = (0..5).map(|slice| stack.geometry.thickness_mm(slice)).sum();
         assert!((total - 5.0 * 1.25).abs() < 1e-9);
         assert_eq!(stack.geometry.slice_position(3)[2], -110.0);
@@ -214,7 +214,7 @@ mod tests {
             let missing = 1 + at % (count - 2);
             let z = (0..count).filter(|at| *at != missing).map(|at| 2.0 * at as f64);
             let stack = arrange(&at_z(z)).unwrap();
-            prop_assert!(stack.has_gap(), "{missing} of {count}");
+            prop_assert!(stack.is_partial(), "{missing} of {count}");
         }
     }
 }

@@ -274,7 +274,7 @@ gate-geometry-orientation = Slices lie { $measured } degrees off the axial plane
 gate-geometry-step = Slices are { $measured } mm apart
 gate-geometry-gaps = { $outcome ->
         [pass] No slice is missing
-       *[other] Slices are missing: volumes are a lower bound
+       *[other] Slices are missing or left out: volumes are a lower bound
     }
 gate-geometry-even = { $outcome ->
         [pass] Slices are evenly spaced

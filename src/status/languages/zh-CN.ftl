@@ -262,7 +262,7 @@ gate-geometry-orientation = 层面偏离轴位 { $measured } 度
 gate-geometry-step = 层间距 { $measured } mm
 gate-geometry-gaps = { $outcome ->
         [pass] 没有缺层
-       *[other] 有缺层：体积为下限
+       *[other] 有缺层或未采用的层面：体积为下限
     }
 gate-geometry-even = { $outcome ->
         [pass] 层间距均匀
