@@ -28,7 +28,8 @@ pub enum Event {
     /// Too many failures: further attempts are not looked at for a while.
     LockedOut(Actor),
     Logout(Actor),
-    /// Someone asked for what their role does not allow.
+    /// Someone asked for what their role does not allow, or another site asked in the name of
+    /// whoever visited it.
     Forbidden {
         by: Actor,
         what: String,
@@ -91,8 +92,12 @@ pub struct Transfer {
 }
 
 impl Event {
-    /// Whether peers can cause it as often as they like.
+    /// Whether peers can cause it as often as they like, without a login.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::LoginFailed(_))
+        match self {
+            Self::Refused { .. } | Self::LoginFailed(_) => true,
+            Self::Forbidden { by, .. } => by.user.is_none(),
+            _ => false,
+        }
     }
 }

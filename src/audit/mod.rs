@@ -24,6 +24,7 @@ mod message;
 mod patient;
 mod record;
 mod recorder;
+mod refusals;
 mod syslog;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use event::{Actor, Event, Peer, Transfer};
 pub use file::{Cursor, Trail};
 pub use patient::Patients;
 pub use recorder::{Log, Recorder, Settings};
+pub use refusals::Refusals;
 pub use syslog::Syslog;
 
 use crate::{dicom::Remedy, secrets::SecretError};

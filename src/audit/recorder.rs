@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
@@ -18,6 +18,7 @@ use super::{
     file::{Limits, Trail},
     patient::Patients,
     record::Author,
+    refusals::Refusals,
 };
 use crate::chain;
 
@@ -39,7 +40,15 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Log {
     jobs: Sender<Job>,
-    lost: Arc<AtomicU64>,
+    missing: Arc<Missing>,
+}
+
+/// Events that do not reach the queue.
+#[derive(Debug)]
+struct Missing {
+    /// For which it had no room.
+    lost: AtomicU64,
+    refusals: Mutex<Refusals>,
 }
 
 /// The writing thread; ends by [`Recorder::finish`].
@@ -81,12 +90,14 @@ impl Log {
             patients: patients(settings, directory)?,
         };
         let (jobs, inbox) = bounded(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
+        let missing = Arc::new(Missing {
+            lost: AtomicU64::new(0),
+            refusals: Mutex::new(Refusals::new(Instant::now())),
+        });
         let writer = Writer {
             trail,
             author,
-            lost: Arc::clone(&lost),
-            refusals: Refusals::new(Instant::now()),
+            missing: Arc::clone(&missing),
             failing: false,
             wake,
         };
@@ -96,19 +107,36 @@ impl Log {
             .map_err(AuditError::Thread)?;
         let log = Self {
             jobs: jobs.clone(),
-            lost,
+            missing,
         };
         log.record(Event::Started);
         Ok((log, Recorder { jobs, thread }))
     }
 
-    /// Records an event, without waiting. What comes faster than a disk can take is counted, and
-    /// the count is recorded.
+    /// Records an event, without waiting. What comes faster than a disk can take is counted, and so
+    /// are refusals beyond some a minute, before they take the others' room in the queue; the count
+    /// is recorded.
     pub fn record(&self, event: Event) {
+        if event.is_refusal() && !self.missing.refusals().is_to_be_written(Instant::now()) {
+            return;
+        }
         let job = Job::Record(Box::new(event), Timestamp::now());
         if let Err(TrySendError::Full(_)) = self.jobs.try_send(job) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.missing.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Missing {
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there were since this was last asked; refusals are told once a minute, and at the
+    /// end.
+    fn take(&self, at_the_end: bool) -> u64 {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        lost + self.refusals().take_unwritten(Instant::now(), at_the_end)
     }
 }
 
@@ -135,8 +163,7 @@ fn patients(settings: &Settings, directory: &Path) -> Result<Patients, AuditErro
 struct Writer {
     trail: Trail,
     author: Author,
-    lost: Arc<AtomicU64>,
-    refusals: Refusals,
+    missing: Arc<Missing>,
     failing: bool,
     wake: Option<Sender<()>>,
 }
@@ -153,18 +180,13 @@ impl Writer {
             let mut finish = false;
             for job in first.into_iter().chain(inbox.try_iter().take(BATCH)) {
                 match job {
-                    Job::Record(event, at) => {
-                        if !event.is_refusal() || self.refusals.is_to_be_written(Instant::now()) {
-                            self.line(&mut lines, &event, at);
-                        }
-                    }
+                    Job::Record(event, at) => self.line(&mut lines, &event, at),
                     Job::Finish => finish = true,
                 }
             }
-            let unwritten = self.lost.swap(0, Ordering::Relaxed)
-                + self.refusals.take_unwritten(Instant::now(), finish);
-            if unwritten > 0 {
-                let event = Event::NotRecorded { events: unwritten };
+            let events = self.missing.take(finish);
+            if events > 0 {
+                let event = Event::NotRecorded { events };
                 self.line(&mut lines, &event, Timestamp::now());
             }
             self.write(&lines);
@@ -196,7 +218,9 @@ impl Writer {
                 }
             }
             Err(error) => {
-                self.lost.fetch_add(lines.len() as u64, Ordering::Relaxed);
+                self.missing
+                    .lost
+                    .fetch_add(lines.len() as u64, Ordering::Relaxed);
                 // Once, not with every slice; patients come before paper.
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::error!(
@@ -209,68 +233,10 @@ impl Writer {
     }
 }
 
-/// Anyone on the network can be refused as often as they like; that must not push the rest out of
-/// the trail.
-struct Refusals {
-    since: Instant,
-    written: u32,
-    unwritten: u64,
-}
-
-impl Refusals {
-    fn new(now: Instant) -> Self {
-        Self {
-            since: now,
-            written: 0,
-            unwritten: 0,
-        }
-    }
-
-    fn is_to_be_written(&mut self, now: Instant) -> bool {
-        if now.duration_since(self.since) >= MINUTE {
-            (self.since, self.written) = (now, 0);
-        }
-        if self.written < REFUSALS_A_MINUTE {
-            self.written += 1;
-            return true;
-        }
-        self.unwritten += 1;
-        false
-    }
-
-    /// Once a minute, and at the end.
-    fn take_unwritten(&mut self, now: Instant, at_the_end: bool) -> u64 {
-        if at_the_end || now.duration_since(self.since) >= MINUTE {
-            std::mem::take(&mut self.unwritten)
-        } else {
-            0
-        }
-    }
-}
-
 const FILE: u64 = 8 << 20;
 /// Events that may wait for the disk.
 const WAITING: usize = 1024;
 /// Events made durable by one sync.
 const BATCH: usize = 64;
+/// What was not written is told at least this often.
 const MINUTE: Duration = Duration::from_mins(1);
-const REFUSALS_A_MINUTE: u32 = 60;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_refusals_is_counted_not_written() {
-        let start = Instant::now();
-        let mut refusals = Refusals::new(start);
-        let written = (0..1000)
-            .filter(|_| refusals.is_to_be_written(start))
-            .count();
-        assert_eq!(written, REFUSALS_A_MINUTE as usize);
-        assert_eq!(refusals.take_unwritten(start, false), 0);
-        assert!(refusals.is_to_be_written(start + MINUTE));
-        assert_eq!(refusals.take_unwritten(start + 2 * MINUTE, false), 940);
-        assert_eq!(refusals.take_unwritten(start, true), 0);
-    }
-}

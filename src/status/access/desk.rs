@@ -24,7 +24,7 @@ use super::{
     viewer::Viewer,
 };
 use crate::{
-    audit::{Event, Log},
+    audit::{Event, Log, Refusals},
     config::Config,
     dicom::Remedy,
     secrets::{Secret, SecretError},
@@ -41,6 +41,8 @@ pub struct Access {
     /// What forms carry where there is no login. A page that another site made cannot read it.
     csrf: Token,
     throttle: Mutex<Throttle>,
+    /// Those that need no name and no password, and so come as often as somebody likes.
+    refusals: Mutex<Refusals>,
     /// `None`: nobody keeps a trail, as in a demonstration.
     audit: Option<Log>,
 }
@@ -132,6 +134,7 @@ impl Access {
             monitoring: monitoring_token(config)?,
             csrf: Token::random(),
             throttle: Mutex::default(),
+            refusals: Mutex::new(Refusals::new(Instant::now())),
             audit: None,
         };
         Ok((access, tls))
@@ -149,9 +152,12 @@ impl Access {
         }
     }
 
-    /// Notes what happened, in the log and in the audit trail.
+    /// Notes what happened, in the log and in the audit trail; both let only some a minute of what
+    /// nothing else slows.
     pub(super) fn record(&self, happened: Happened<'_>, address: IpAddr) {
-        record::log(happened, address);
+        if !happened.is_unthrottled() || self.refusals().is_to_be_written(Instant::now()) {
+            record::log(happened, address);
+        }
         if let Some(event) = record::event(happened, address) {
             self.audit(event);
         }
@@ -338,6 +344,10 @@ impl Access {
         }
     }
 
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -437,4 +447,57 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(n, _)| *n == name).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tracing::Level;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+    use crate::{
+        audit::{Recorder, Settings},
+        status::logs,
+    };
+
+    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 9, 9, 9));
+
+    fn trail(home: &std::path::Path) -> (Log, Recorder) {
+        let settings = Settings {
+            directory: home.to_owned(),
+            name: "CT-3 edge box".to_owned(),
+            ae_title: "HEPAR".to_owned(),
+            patient_ids: false,
+            keep_files: 4,
+        };
+        Log::start(&settings, None).unwrap()
+    }
+
+    #[test]
+    fn a_flood_from_another_site_washes_out_neither_the_trail_nor_the_log() {
+        let home = tempfile::tempdir().unwrap();
+        let (log, recorder) = trail(home.path());
+        let (mut access, _) = Access::open(&Config::default()).unwrap();
+        access.audit_by(log);
+        let subscriber = tracing_subscriber::registry().with(logs::keep());
+        tracing::subscriber::with_default(subscriber, || {
+            for post in 0..1000 {
+                access.record(Happened::CrossSite { path: "/plover" }, THERE);
+                if post == 500 {
+                    access.record(Happened::LoggedIn { user: "anna" }, THERE);
+                }
+            }
+        });
+        recorder.finish();
+
+        let logged = logs::lines(Level::TRACE, "/plover", usize::MAX);
+        assert_eq!(logged.len(), 60);
+        let trail = fs::read_to_string(home.path().join("audit-00000001.log")).unwrap();
+        let count = |word: &str| trail.lines().filter(|line| line.contains(word)).count();
+        assert_eq!(count("Use of Restricted Function"), 60);
+        assert_eq!(count("940 events were not recorded one by one"), 1);
+        assert_eq!(count("UserID=\"anna\""), 1);
+    }
 }

@@ -40,6 +40,13 @@ pub(super) enum Happened<'a> {
     WrongToken,
 }
 
+impl Happened<'_> {
+    /// Whether nothing but a count keeps somebody from having it happen for ever.
+    pub(super) fn is_unthrottled(&self) -> bool {
+        matches!(self, Self::CrossSite { .. })
+    }
+}
+
 /// One line of the log, so that whoever is on the phone can search for the address.
 pub(super) fn log(happened: Happened<'_>, address: IpAddr) {
     match happened {
@@ -64,8 +71,8 @@ pub(super) fn log(happened: Happened<'_>, address: IpAddr) {
     }
 }
 
-/// What of it the audit trail keeps (PS3.15 A.5.3); attempts that were not looked at are not kept,
-/// because whoever makes them decides how many there are.
+/// What of it the audit trail is told (PS3.15 A.5.3), which writes down only some a minute of what
+/// strangers can cause. Logins that were not looked at are not told: the failures before them were.
 pub(super) fn event(happened: Happened<'_>, address: IpAddr) -> Option<Event> {
     let by = |user: &str| Actor {
         user: Some(user.to_owned()),
