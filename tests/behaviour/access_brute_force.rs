@@ -1,5 +1,7 @@
 //! Who may not log in may not try for ever: slowed, then locked out, and always told for how long.
 
+use std::fs;
+
 use crate::harness::{
     appliance::Hepar,
     browser::{PASSWORD, add_user},
@@ -32,6 +34,25 @@ fn guessing_is_slowed_and_its_victim_is_not_told_apart_from_nobody() {
     );
     for secret in ["guess number", PASSWORD] {
         assert!(!log.contains(secret), "{secret} is in\n{log}");
+    }
+}
+
+#[test]
+fn a_password_typed_as_a_name_is_written_nowhere() {
+    let mut hepar = Hepar::setup().start_guarded();
+    add_user(&hepar, "anna", "viewer");
+    let mut browser = hepar.browser();
+    // Of the form of a one-time password, so that it could be a name.
+    let mistaken = "qk7w3-hn4xz-p2mva-6tged";
+    for _ in 0..7 {
+        assert_ne!(browser.log_in(mistaken, "anna").status, 303);
+    }
+    hepar.terminate();
+    let trail = fs::read_to_string(hepar.state_dir().join("audit/audit-00000001.log")).unwrap();
+    let log = hepar.log();
+    assert!(log.contains("login failed") && trail.contains("UserID=\"?\""));
+    for written in [&log, &trail] {
+        assert!(!written.contains(mistaken), "{mistaken} is in\n{written}");
     }
 }
 

@@ -233,17 +233,19 @@ impl Access {
         address: IpAddr,
     ) -> Result<User, Denied> {
         let login = self.login.as_ref().ok_or(Denied::Wrong)?;
-        // What cannot be a name is nobody's, and may be a password in the wrong field.
-        let name = UserName::parse(name).ok();
-        let user = name.as_ref().map_or("?", UserName::as_str);
-        let began = self.throttle().begin(user, address, Instant::now());
+        // Who was added a moment ago is let in.
+        let users = login.directory.look_again().await;
+        let known = users.find(name).cloned();
+        // A name that nobody has may be a password in the wrong field: it is counted, and not told.
+        let user = known.as_ref().map_or("?", |user| user.name.as_str());
+        // What cannot be a name is all one.
+        let counted = UserName::parse(name).ok();
+        let counted = counted.as_ref().map_or("?", UserName::as_str);
+        let began = self.throttle().begin(counted, address, Instant::now());
         let consequence = began.map_err(|wait| {
             self.record(Happened::TooSoon { user, wait }, address);
             Denied::Wait(wait)
         })?;
-        // Who was added a moment ago is let in.
-        let users = login.directory.look_again().await;
-        let known = users.find(user).cloned();
         if !login.is_of(known.as_ref(), password).await? {
             self.record(Happened::LoginFailed { user }, address);
             if consequence == Consequence::Locked {
@@ -251,7 +253,7 @@ impl Access {
             }
             return Err(Denied::Wrong);
         }
-        self.throttle().succeeded(user, address);
+        self.throttle().succeeded(counted, address);
         known.ok_or(Denied::Wrong)
     }
 

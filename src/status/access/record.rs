@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::{permission::Role, throttle::Wait};
 use crate::audit::{Actor, Event};
 
-/// Something that somebody may ask about later. `user` is what was typed, cut to what can be a
-/// name; it is never a password typed into the wrong field, because those are no names of users.
+/// Something that somebody may ask about later. `user` is the name of a user, or `?`: what else was
+/// typed as a name may be a password in the wrong field.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Happened<'a> {
     LoggedIn {
