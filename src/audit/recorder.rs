@@ -90,14 +90,12 @@ impl Log {
             patients: patients(settings, directory)?,
         };
         let (jobs, inbox) = bounded(WAITING);
-        let missing = Arc::new(Missing {
-            lost: AtomicU64::new(0),
-            refusals: Mutex::new(Refusals::new(Instant::now())),
-        });
+        let missing = Arc::new(Missing::none(Instant::now()));
         let writer = Writer {
             trail,
             author,
             missing: Arc::clone(&missing),
+            untold: 0,
             failing: false,
             wake,
         };
@@ -128,6 +126,13 @@ impl Log {
 }
 
 impl Missing {
+    fn none(now: Instant) -> Self {
+        Self {
+            lost: AtomicU64::new(0),
+            refusals: Mutex::new(Refusals::new(now)),
+        }
+    }
+
     fn refusals(&self) -> MutexGuard<'_, Refusals> {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -164,6 +169,8 @@ struct Writer {
     trail: Trail,
     author: Author,
     missing: Arc<Missing>,
+    /// Missing events that the trail does not tell of yet.
+    untold: u64,
     failing: bool,
     wake: Option<Sender<()>>,
 }
@@ -184,12 +191,8 @@ impl Writer {
                     Job::Finish => finish = true,
                 }
             }
-            let events = self.missing.take(finish);
-            if events > 0 {
-                let event = Event::NotRecorded { events };
-                self.line(&mut lines, &event, Timestamp::now());
-            }
-            self.write(&lines);
+            self.untold += self.missing.take(finish);
+            self.write(lines);
             if finish {
                 return;
             }
@@ -203,12 +206,22 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, lines: &[String]) {
+    /// Appends the lines of events, and how many before them are missing. What cannot be appended
+    /// is missing from then on, until the trail has taken the number.
+    fn write(&mut self, mut lines: Vec<String>) {
+        let events = lines.len() as u64;
+        if self.untold > 0 {
+            let missing = Event::NotRecorded {
+                events: self.untold,
+            };
+            self.line(&mut lines, &missing, Timestamp::now());
+        }
         if lines.is_empty() {
             return;
         }
-        match self.trail.append(lines) {
+        match self.trail.append(&lines) {
             Ok(()) => {
+                self.untold = 0;
                 if std::mem::take(&mut self.failing) {
                     tracing::info!("the audit trail is written again");
                 }
@@ -218,9 +231,7 @@ impl Writer {
                 }
             }
             Err(error) => {
-                self.missing
-                    .lost
-                    .fetch_add(lines.len() as u64, Ordering::Relaxed);
+                self.untold += events;
                 // Once, not with every slice; patients come before paper.
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::error!(
@@ -240,3 +251,45 @@ const WAITING: usize = 1024;
 const BATCH: usize = 64;
 /// What was not written is told at least this often.
 const MINUTE: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_a_failing_disk_lost_is_told_in_full_once_it_works_again() {
+        let home = tempfile::tempdir().unwrap();
+        // Each write begins a file, so a directory in that file's place is a disk that fails.
+        let limits = Limits { file: 0, files: 4 };
+        let obstacle = home.path().join("audit-00000002.log");
+        let mut writer = Writer {
+            trail: Trail::open(home.path(), limits).unwrap(),
+            author: Author {
+                name: "CT-3 edge box".to_owned(),
+                ae_title: "HEPAR".to_owned(),
+                host: "box".to_owned(),
+                process: 1,
+                patients: Patients::Ids,
+            },
+            missing: Arc::new(Missing::none(Instant::now())),
+            untold: 500,
+            failing: false,
+            wake: None,
+        };
+        let lines = |count| vec!["a record".to_owned(); count];
+        fs::create_dir(&obstacle).unwrap();
+        writer.write(lines(3));
+        writer.write(lines(4));
+        fs::remove_dir(&obstacle).unwrap();
+        writer.write(lines(1));
+        writer.write(lines(1));
+
+        let read =
+            |number| fs::read_to_string(home.path().join(format!("audit-0000000{number}.log")));
+        let told = read(2).unwrap();
+        assert!(told.contains("507 events were not recorded"), "{told}");
+        assert_eq!(read(3).unwrap(), "a record\n", "and told once");
+    }
+}
