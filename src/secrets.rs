@@ -8,7 +8,7 @@
 use std::{
     fmt, fs,
     io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -131,26 +131,25 @@ impl fmt::Display for SecretPlace {
     }
 }
 
-/// Writes a new file that only we can read, durably. An existing file is left as it is, and is an
-/// error.
+/// Writes a new file that only we can read, durably: whole or not at all. An existing file is left
+/// as it is, and is an error.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<(), SecretError> {
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => fs::File::open(parent)?.sync_all(),
-            _ => Ok(()),
-        });
-    written.map_err(|source| SecretError::Write {
+    let made = create_by(path, |file| file.write_all(bytes));
+    made.map_err(|source| SecretError::Write {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The file has its name only once it is whole: half a key, or none, would be taken for one.
+fn create_by(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
+    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    let mut fresh = tempfile::NamedTempFile::new_in(directory)?;
+    write(fresh.as_file_mut())?;
+    fresh.as_file().sync_all()?;
+    fresh.persist_noclobber(path)?;
+    fs::File::open(directory)?.sync_all()
 }
 
 /// Judged on the open file, so that nobody can exchange it in between.
@@ -240,6 +239,21 @@ mod tests {
         create(&path, b"first").unwrap();
         assert!(create(&path, b"second").is_err());
         assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_whole_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("key");
+        let full = create_by(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+        create(&path, b"whole").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
     }
 
     #[test]

@@ -47,6 +47,12 @@ pub enum AuditError {
     File { path: PathBuf, source: io::Error },
     #[error("cannot use the key for patients' pseudonyms")]
     Key(#[from] SecretError),
+    #[error(
+        "{path} holds {length} bytes instead of the {} of a key for patients' pseudonyms; restore \
+         it, or remove it, and a new one is made by which every patient has another pseudonym",
+        patient::KEY
+    )]
+    KeyLength { path: PathBuf, length: usize },
     #[error("cannot start the audit thread")]
     Thread(#[source] io::Error),
 }

@@ -23,14 +23,21 @@ impl Patients {
     /// Pseudonyms with the key at `path`, which is made if there is none.
     pub fn pseudonyms(path: &Path) -> Result<Self, AuditError> {
         if !path.exists() {
-            let mut key = Zeroizing::new([0; 32]);
+            let mut key = Zeroizing::new([0; KEY]);
             rand::rngs::StdRng::fill_bytes(
                 &mut rand::SeedableRng::from_os_rng(),
                 key.as_mut_slice(),
             );
             secrets::create(path, key.as_slice())?;
         }
-        Ok(Self::Pseudonyms(Secret::read(&path.into())?))
+        let key = Secret::read(&path.into())?;
+        if key.bytes().len() != KEY {
+            return Err(AuditError::KeyLength {
+                path: path.to_owned(),
+                length: key.bytes().len(),
+            });
+        }
+        Ok(Self::Pseudonyms(key))
     }
 
     /// What stands for the patient of a DICOM file; `None` where it has no readable Patient ID.
@@ -60,6 +67,10 @@ impl Patients {
         }
     }
 }
+
+/// Bytes of the key. A file that was cut off has fewer, and with an empty key anybody can check whose
+/// a pseudonym is.
+pub(super) const KEY: usize = 32;
 
 /// RFC 2104 over SHA-256.
 fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
@@ -114,5 +125,16 @@ mod tests {
         assert!(!first.contains("12345"));
         let other = Patients::pseudonyms(&home.path().join("other")).unwrap();
         assert_ne!(first, other.name("12345"), "another box, another pseudonym");
+    }
+
+    #[test]
+    fn a_key_that_was_cut_off_is_no_key_and_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("pseudonym.key");
+        secrets::create(&path, b"").unwrap();
+        let refused = Patients::pseudonyms(&path).err().unwrap().to_string();
+        assert!(refused.contains("pseudonym.key holds 0 bytes"), "{refused}");
+        assert!(refused.contains("remove it"), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
 }
