@@ -57,7 +57,8 @@ struct Choice {
 
 impl User {
     pub fn run(self) -> Result<(), Failure> {
-        let path = configuration(self.config.as_deref())?.users_file();
+        let config = configuration(self.config.as_deref())?;
+        let (path, state_dir) = (config.users_file(), config.state_dir());
         match self.action {
             Action::Add {
                 name,
@@ -72,7 +73,7 @@ impl User {
                     role,
                     must_change,
                 };
-                Users::change(&path, |users| users.add(user))?;
+                Users::change(&path, &state_dir, |users| users.add(user))?;
                 show(&password, must_change);
             }
             Action::List => {
@@ -85,12 +86,16 @@ impl User {
                     println!("{:<32}  {}{note}", user.name, user.role);
                 }
             }
-            Action::Remove { name } => Users::change(&path, |users| users.remove(&name))?,
+            Action::Remove { name } => {
+                Users::change(&path, &state_dir, |users| users.remove(&name))?
+            }
             Action::SetPassword { name, password } => {
                 let (password, must_change) = password.take()?;
                 let hash = HashedPassword::of(&password, name.as_str());
                 let hash = hash.map_err(UsersError::from)?;
-                Users::change(&path, |users| users.set_password(&name, hash, must_change))?;
+                Users::change(&path, &state_dir, |users| {
+                    users.set_password(&name, hash, must_change)
+                })?;
                 show(&password, must_change);
             }
         }

@@ -106,7 +106,7 @@ pub fn provision(config: &Config) -> Result<Provisioned, ProvisionError> {
     }
     if config.status.needs_login() {
         make(&state_dir, 0o750)?;
-        administrator(&config.users_file(), &mut made)?;
+        administrator(config, &mut made)?;
     }
     let scheme = if config.status.needs_tls() {
         "https"
@@ -157,7 +157,8 @@ fn certificate(config: &Config, made: &mut Provisioned) -> Result<(), ProvisionE
     Ok(())
 }
 
-fn administrator(path: &Path, made: &mut Provisioned) -> Result<(), ProvisionError> {
+fn administrator(config: &Config, made: &mut Provisioned) -> Result<(), ProvisionError> {
+    let path = config.users_file();
     if path.exists() {
         return Ok(());
     }
@@ -172,7 +173,7 @@ fn administrator(path: &Path, made: &mut Provisioned) -> Result<(), ProvisionErr
         password: HashedPassword::of(&password, ADMINISTRATOR)?,
         must_change: true,
     };
-    Users::change(path, |users| users.add(user))?;
+    Users::change(&path, &config.state_dir(), |users| users.add(user))?;
     made.administrator = Some((name, password));
     Ok(())
 }

@@ -56,6 +56,7 @@ pub(super) enum Transport {
 #[derive(Debug)]
 pub(super) struct Login {
     pub directory: Arc<Directory>,
+    state_dir: PathBuf,
     pub sessions: Mutex<Sessions>,
     /// Since the start.
     last_logins: Mutex<HashMap<UserName, Timestamp>>,
@@ -366,6 +367,7 @@ impl Login {
         let status = &config.status;
         Ok(Self {
             directory: Arc::new(directory),
+            state_dir: config.state_dir(),
             sessions: Mutex::new(Sessions::new(status.idle_logout, status.longest_login)),
             last_logins: Mutex::default(),
             show_patient: status.show_patient,
@@ -399,11 +401,13 @@ impl Login {
         name: UserName,
         password: Password,
     ) -> Result<Option<User>, UsersError> {
-        let path = self.directory.path.clone();
+        let (path, state_dir) = (self.directory.path.clone(), self.state_dir.clone());
         let of = name.clone();
         let changed = spawn_blocking(move || {
             let hash = HashedPassword::of(&password, of.as_str())?;
-            Users::change(&path, |users| users.set_password(&of, hash, false))
+            Users::change(&path, &state_dir, |users| {
+                users.set_password(&of, hash, false)
+            })
         });
         match changed.await {
             Ok(changed) => changed?,

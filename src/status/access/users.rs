@@ -15,10 +15,11 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, chown},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -213,16 +214,19 @@ impl Users {
         Ok(users)
     }
 
-    /// Changes the file at `path`, or makes it: whole or not at all, one writer after the other.
+    /// Changes the file at `path`, or makes it: whole or not at all, one writer after the other. Run
+    /// by root, it stays usable for the service, whose `state_dir` says as whom that runs.
     pub fn change<T>(
         path: &Path,
+        state_dir: &Path,
         change: impl FnOnce(&mut Self) -> Result<T, UsersError>,
     ) -> Result<T, UsersError> {
         let failed = |source| UsersError::Write {
             path: path.to_owned(),
             source,
         };
-        let lock = private(&beside(path, "lock")).map_err(failed)?;
+        let owner = Owner::of(path, state_dir).map_err(failed)?;
+        let lock = owner.open(&beside(path, "lock")).map_err(failed)?;
         lock.lock().map_err(failed)?;
         let mut users = match Self::read(path) {
             Err(UsersError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -231,28 +235,63 @@ impl Users {
             read => read?,
         };
         let changed = change(&mut users)?;
-        users.write(path).map_err(failed)?;
+        users.write(path, owner).map_err(failed)?;
         Ok(changed)
     }
 
-    fn write(&self, path: &Path) -> io::Result<()> {
+    fn write(&self, path: &Path, owner: Owner) -> io::Result<()> {
         let text = toml::to_string(self).map_err(io::Error::other)?;
         let text = format!("# Written by `hepar user` and by the page.\n\n{text}");
         let fresh = beside(path, "new");
-        let mut file = private(&fresh)?;
+        let mut file = owner.open(&fresh)?;
         file.set_len(0)?;
         file.write_all(text.as_bytes())?;
-        // Run by root, it must stay readable for the service.
-        let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
-        let like = fs::metadata(path).or_else(|_| fs::metadata(directory))?;
-        if like.uid() != file.metadata()?.uid() {
-            chown(&fresh, Some(like.uid()), Some(like.gid()))?;
-        }
         file.sync_all()?;
         fs::rename(&fresh, path)?;
-        File::open(directory)?.sync_all()
+        File::open(directory_of(path))?.sync_all()
     }
+}
+
+/// Whose the users file is, and what lies beside it.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    /// The owner of the file that is there; of a new one, the state directory's.
+    fn of(path: &Path, state_dir: &Path) -> io::Result<Self> {
+        let like = fs::metadata(path)
+            .or_else(|_| fs::metadata(state_dir))
+            .or_else(|_| fs::metadata(directory_of(path)))?;
+        Ok(Self {
+            user: like.uid(),
+            group: like.gid(),
+        })
+    }
+
+    /// Opens a file that only its owner may read, and makes it if need be. Nothing that a link leads
+    /// to is given away.
+    fn open(self, path: &Path) -> io::Result<File> {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path)?;
+        let found = file.metadata()?;
+        if found.uid() != self.user && found.nlink() == 1 {
+            fchown(&file, Some(self.user), Some(self.group))?;
+        }
+        Ok(file)
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    directory.unwrap_or(Path::new("."))
 }
 
 /// `users.toml` → `users.toml.lock`.
@@ -261,16 +300,6 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
     name.push(".");
     name.push(extension);
     PathBuf::from(name)
-}
-
-/// Opens a file that only we may read, and makes it if need be.
-fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
 }
 
 #[cfg(test)]
@@ -308,7 +337,7 @@ mod tests {
             user("bert", Role::Viewer),
         );
         for user in [&anna, &bert] {
-            Users::change(&path, |users| users.add(user.clone())).unwrap();
+            Users::change(&path, home.path(), |users| users.add(user.clone())).unwrap();
         }
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
@@ -316,11 +345,11 @@ mod tests {
         assert_eq!(users.find("bert"), Some(&bert));
         assert_eq!(users.iter().count(), 2);
 
-        let twice = Users::change(&path, |users| users.add(bert.clone()));
+        let twice = Users::change(&path, home.path(), |users| users.add(bert.clone()));
         assert!(matches!(twice, Err(UsersError::Exists(_))));
-        let last = Users::change(&path, |users| users.remove(&anna.name));
+        let last = Users::change(&path, home.path(), |users| users.remove(&anna.name));
         assert!(matches!(last, Err(UsersError::LastAdministrator(_))));
-        Users::change(&path, |users| users.remove(&bert.name)).unwrap();
+        Users::change(&path, home.path(), |users| users.remove(&bert.name)).unwrap();
         assert_eq!(Users::read(&path).unwrap().find("bert"), None);
     }
 
@@ -328,7 +357,10 @@ mod tests {
     fn a_file_that_others_may_read_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("users.toml");
-        Users::change(&path, |users| users.add(user("anna", Role::Viewer))).unwrap();
+        Users::change(&path, home.path(), |users| {
+            users.add(user("anna", Role::Viewer))
+        })
+        .unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let refused = Users::read(&path).unwrap_err().to_string();
         assert!(
@@ -360,7 +392,7 @@ mod tests {
     #[test]
     fn a_crowd_of_writers_loses_nobody() {
         let home = tempfile::tempdir().unwrap();
-        let path = &home.path().join("users.toml");
+        let (home, path) = (home.path(), &home.path().join("users.toml"));
         let template = &user("template", Role::Viewer);
         std::thread::scope(|scope| {
             for i in 0..8 {
@@ -370,10 +402,50 @@ mod tests {
                         name,
                         ..template.clone()
                     };
-                    Users::change(path, |users| users.add(user)).unwrap();
+                    Users::change(path, home, |users| users.add(user)).unwrap();
                 });
             }
         });
         assert_eq!(Users::read(path).unwrap().iter().count(), 8);
+    }
+
+    #[test]
+    fn what_root_makes_belongs_to_whom_the_service_runs_as() {
+        const SERVICE: u32 = 65534;
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let (state_dir, etc) = (home.path().join("state"), home.path().join("etc"));
+        for directory in [&state_dir, &etc] {
+            fs::create_dir(directory).unwrap();
+        }
+        std::os::unix::fs::chown(&state_dir, Some(SERVICE), Some(SERVICE)).unwrap();
+        for directory in [&state_dir, &etc] {
+            let path = directory.join("users.toml");
+            let lock = beside(&path, "lock");
+            for name in ["anna", "bert"] {
+                let user = user(name, Role::Viewer);
+                Users::change(&path, &state_dir, |users| users.add(user)).unwrap();
+            }
+            for made in [&path, &lock] {
+                let made = fs::metadata(made).unwrap();
+                assert_eq!((made.uid(), made.gid()), (SERVICE, SERVICE));
+                assert_eq!(made.mode() & 0o777, 0o600);
+            }
+            // As an earlier root may have left it.
+            std::os::unix::fs::chown(&lock, Some(0), Some(0)).unwrap();
+            Users::change(&path, &state_dir, |_| Ok(())).unwrap();
+            assert_eq!(fs::metadata(&lock).unwrap().uid(), SERVICE);
+        }
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_lock_is_not_followed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("users.toml");
+        std::os::unix::fs::symlink("/dev/null", beside(&path, "lock")).unwrap();
+        let refused = Users::change(&path, home.path(), |_| Ok(()));
+        assert!(matches!(refused, Err(UsersError::Write { .. })));
     }
 }
