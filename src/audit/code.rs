@@ -50,6 +50,9 @@ pub(super) const DESTINATION: Coded = dcm("110152", "Destination Role ID");
 pub(super) const SOURCE: Coded = dcm("110153", "Source Role ID");
 pub(super) const DESTINATION_MEDIA: Coded = dcm("110154", "Destination Media");
 
+// Media, CID 405.
+pub(super) const URI: Coded = dcm("110037", "URI");
+
 // What identifies an object, CID 404 and RFC 3881 5.5.4.
 pub(super) const STUDY_INSTANCE_UID: Coded = dcm("110180", "Study Instance UID");
 pub(super) const NODE_ID: Coded = dcm("110182", "Node ID");

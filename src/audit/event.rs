@@ -39,22 +39,13 @@ pub enum Event {
         by: Actor,
         what: String,
     },
-    SentAgain {
-        by: Actor,
-        study: Uid,
-        series: Uid,
-    },
-    SegmentedAgain {
-        by: Actor,
-        study: Uid,
-        series: Uid,
-    },
+    /// A result was ordered to be sent again.
+    SentAgain(Handled),
+    SegmentedAgain(Handled),
     /// A result left by way of the page.
-    Downloaded {
-        by: Actor,
-        study: Uid,
-        series: Uid,
-    },
+    Downloaded(Handled),
+    /// A patient's name or pictures were opened, for the first time in a login.
+    Looked(Handled),
     /// Events that came faster than they could be written, or refusals beyond what is written of
     /// them one by one.
     NotRecorded {
@@ -68,6 +59,16 @@ pub struct Actor {
     /// As given at the login; nobody needs one on loopback.
     pub user: Option<String>,
     pub from: Option<IpAddr>,
+}
+
+/// A series, and the person who did something with it.
+#[derive(Clone, Debug)]
+pub struct Handled {
+    pub by: Actor,
+    pub study: Uid,
+    pub series: Uid,
+    /// As [`Transfer::file`].
+    pub file: PathBuf,
 }
 
 /// The other side of an association.

@@ -42,6 +42,8 @@ pub(super) struct Participant {
     pub role: Option<Coded>,
     /// Address or host name.
     pub host: Option<String>,
+    /// MediaType, of what data is exported to.
+    pub media: Option<Coded>,
 }
 
 /// ParticipantObjectIdentification.
@@ -139,9 +141,16 @@ impl Participant {
                 ),
             ]);
         }
-        element.write_inner_content(|writer| match self.role {
-            Some(role) => coded(writer, "RoleIDCode", role),
-            None => Ok(()),
+        element.write_inner_content(|writer| {
+            if let Some(role) = self.role {
+                coded(writer, "RoleIDCode", role)?;
+            }
+            if let Some(media) = self.media {
+                writer
+                    .create_element("MediaIdentifier")
+                    .write_inner_content(|writer| coded(writer, "MediaType", media))?;
+            }
+            Ok(())
         })?;
         Ok(())
     }

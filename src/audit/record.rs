@@ -1,10 +1,12 @@
 //! From an event to its audit message and its line in the trail.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use super::{
     code::{self, Coded},
-    event::{Actor, Event, Peer, Transfer},
+    event::{Actor, Event, Handled, Peer, Transfer},
     message::{Message, Object, Outcome, Participant, date_time},
     patient::Patients,
 };
@@ -110,23 +112,10 @@ impl Author {
                 person(by, None),
                 what,
             ),
-            Event::SentAgain { by, study, series } => {
-                self.accessed(by, study, series, "sent again")
-            }
-            Event::SegmentedAgain { by, study, series } => {
-                self.accessed(by, study, series, "segmented again")
-            }
-            Event::Downloaded { by, study, series } => (
-                code::EXPORT,
-                None,
-                'R',
-                Success,
-                vec![
-                    person(by, Some(code::DESTINATION_MEDIA)),
-                    self.this_box(Some(code::SOURCE), false),
-                ],
-                vec![study_object(study, series, None)],
-            ),
+            Event::SentAgain(handled) => self.accessed(handled, 'U', "sent again"),
+            Event::SegmentedAgain(handled) => self.accessed(handled, 'U', "segmented again"),
+            Event::Looked(handled) => self.accessed(handled, 'R', "looked at"),
+            Event::Downloaded(handled) => self.exported(handled),
             Event::NotRecorded { events } => self.alert(
                 code::RECORDING_STOPPED,
                 Minor(format!("{events} events were not recorded one by one")),
@@ -154,6 +143,7 @@ impl Author {
             requestor: true,
             role: Some(code::LAUNCHER),
             host: None,
+            media: None,
         };
         let participants = vec![self.this_box(Some(code::APPLICATION), false), launcher];
         (
@@ -179,10 +169,14 @@ impl Author {
     fn transferred(&self, transfer: &Transfer) -> Vec<Object> {
         let sop_class = (transfer.sop_class.to_string(), transfer.instances);
         let study = study_object(&transfer.study, &transfer.series, Some(sop_class));
-        let patient = self.patients.of_file(&transfer.file);
+        vec![study, self.patient(&transfer.file)]
+    }
+
+    fn patient(&self, file: &Path) -> Object {
         // The patient is mandatory in these messages; there are files without one.
-        let id = patient.unwrap_or_else(|| "unknown".to_owned());
-        let patient = Object {
+        let id = self.patients.of_file(file);
+        let id = id.unwrap_or_else(|| "unknown".to_owned());
+        Object {
             name: id.clone(),
             id,
             id_type: code::PATIENT_NUMBER,
@@ -190,8 +184,7 @@ impl Author {
             role: 1,
             details: Vec::new(),
             sop_class: None,
-        };
-        vec![study, patient]
+        }
     }
 
     /// User Authentication.
@@ -232,17 +225,45 @@ impl Author {
         )
     }
 
-    /// DICOM Instances Accessed: a person had something done with a study.
-    fn accessed(&self, by: &Actor, study: &Uid, series: &Uid, what: &str) -> Parts {
-        let mut object = study_object(study, series, None);
-        object.details.push(("Action", what.to_owned()));
+    /// DICOM Instances Accessed (A.5.3.6): a person looked at a series, or had something done with
+    /// it.
+    fn accessed(&self, handled: &Handled, action: char, what: &str) -> Parts {
+        let mut study = study_object(&handled.study, &handled.series, None);
+        study.details.push(("Action", what.to_owned()));
         (
             code::INSTANCES_ACCESSED,
             None,
-            'U',
+            action,
             Outcome::Success,
-            vec![person(by, None), self.this_box(None, false)],
-            vec![object],
+            vec![person(&handled.by, None), self.this_box(None, false)],
+            vec![study, self.patient(&handled.file)],
+        )
+    }
+
+    /// Data Export (A.5.3.4): the person and this box export, and what is exported to asks for
+    /// nothing.
+    fn exported(&self, handled: &Handled) -> Parts {
+        let download = Participant {
+            user: "download".to_owned(),
+            alternative: None,
+            requestor: false,
+            role: Some(code::DESTINATION_MEDIA),
+            host: handled.by.from.map(|address| address.to_string()),
+            media: Some(code::URI),
+        };
+        let participants = vec![
+            person(&handled.by, Some(code::SOURCE)),
+            self.this_box(Some(code::SOURCE), false),
+            download,
+        ];
+        let study = study_object(&handled.study, &handled.series, None);
+        (
+            code::EXPORT,
+            None,
+            'R',
+            Outcome::Success,
+            participants,
+            vec![study, self.patient(&handled.file)],
         )
     }
 
@@ -253,6 +274,7 @@ impl Author {
             requestor,
             role,
             host: Some(self.host_name()),
+            media: None,
         }
     }
 }
@@ -276,6 +298,7 @@ fn peer(peer: &Peer, role: Option<Coded>, requestor: bool) -> Participant {
         requestor,
         role,
         host: Some(peer.host.clone()),
+        media: None,
     }
 }
 
@@ -286,6 +309,7 @@ fn person(by: &Actor, role: Option<Coded>) -> Participant {
         requestor: true,
         role,
         host: by.from.map(|address| address.to_string()),
+        media: None,
     }
 }
 

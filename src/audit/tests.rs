@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use quick_xml::{Reader, events::Event as Xml};
 
-use super::{Actor, Event, Log, Peer, Settings, Transfer};
+use super::{Actor, Event, Handled, Log, Peer, Settings, Transfer};
 use crate::dicom::Uid;
 
 /// An element: name, attributes, children.
@@ -188,53 +188,64 @@ fn trail_of(events: Vec<Event>) -> Vec<(String, Element)> {
     lines
 }
 
-/// An event, and the event code, type code, action and outcome that its message must have.
+/// An event, and the event code, type code, action, outcome and numbers that its message must have.
 type Case = (
     Event,
     &'static str,
     Option<&'static str>,
     &'static str,
     &'static str,
+    Numbers,
 );
+
+/// Participants, studies and patients; one of the participants is always the requestor.
+type Numbers = [usize; 3];
+
+const OF_A_PATIENT: Numbers = [2, 1, 1];
+/// The person, the process, and what it is exported to (A.5.3.4).
+const OF_AN_EXPORT: Numbers = [3, 1, 1];
+const OF_NO_PATIENT: Numbers = [2, 0, 0];
 
 fn transfers() -> Vec<Case> {
     let file = || transfer(PathBuf::from("/nowhere"));
     let failed = Event::NotSent(file(), "refused".to_owned());
+    let case = |event, id, action, outcome| (event, id, None, action, outcome, OF_A_PATIENT);
     vec![
-        (Event::Received(file()), "110104", None, "C", "0"),
-        (Event::Sending(file()), "110102", None, "E", "0"),
-        (Event::Sent(file()), "110104", None, "C", "0"),
-        (failed, "110104", None, "C", "4"),
+        case(Event::Received(file()), "110104", "C", "0"),
+        case(Event::Sending(file()), "110102", "E", "0"),
+        case(Event::Sent(file()), "110104", "C", "0"),
+        case(failed, "110104", "C", "4"),
+    ]
+}
+
+fn handled(file: PathBuf) -> Handled {
+    Handled {
+        by: actor(),
+        study: Uid::parse("1.2.3").unwrap(),
+        series: Uid::parse("1.2.3.4").unwrap(),
+        file,
+    }
+}
+
+fn handlings() -> Vec<Case> {
+    let what = || handled(PathBuf::from("/nowhere"));
+    let case = |event, id, action, numbers| (event, id, None, action, "0", numbers);
+    vec![
+        case(Event::SentAgain(what()), "110103", "U", OF_A_PATIENT),
+        case(Event::SegmentedAgain(what()), "110103", "U", OF_A_PATIENT),
+        case(Event::Looked(what()), "110103", "R", OF_A_PATIENT),
+        case(Event::Downloaded(what()), "110106", "R", OF_AN_EXPORT),
     ]
 }
 
 fn people() -> Vec<Case> {
-    let by = actor;
-    let study = Uid::parse("1.2.3").unwrap();
-    let series = Uid::parse("1.2.3.4").unwrap();
-    let sent = Event::SentAgain {
-        by: by(),
-        study: study.clone(),
-        series: series.clone(),
-    };
-    let segmented = Event::SegmentedAgain {
-        by: by(),
-        study: study.clone(),
-        series: series.clone(),
-    };
-    let downloaded = Event::Downloaded {
-        by: by(),
-        study,
-        series,
-    };
+    let (login, logout) = (Some("110122"), Some("110123"));
+    let case = |event, kind, outcome| (event, "110114", kind, "E", outcome, OF_NO_PATIENT);
     vec![
-        (Event::Login(by()), "110114", Some("110122"), "E", "0"),
-        (Event::LoginFailed(by()), "110114", Some("110122"), "E", "4"),
-        (Event::LockedOut(by()), "110114", Some("110122"), "E", "8"),
-        (Event::Logout(by()), "110114", Some("110123"), "E", "0"),
-        (sent, "110103", None, "U", "0"),
-        (segmented, "110103", None, "U", "0"),
-        (downloaded, "110106", None, "R", "0"),
+        case(Event::Login(actor()), login, "0"),
+        case(Event::LoginFailed(actor()), login, "4"),
+        case(Event::LockedOut(actor()), login, "8"),
+        case(Event::Logout(actor()), logout, "0"),
     ]
 }
 
@@ -256,20 +267,38 @@ fn alerts() -> Vec<Case> {
         what: what(),
     };
     let unwritten = Event::NotRecorded { events: 3 };
+    let case = |event, kind, outcome| (event, "110113", Some(kind), "E", outcome, OF_NO_PATIENT);
     vec![
-        (refused, "110113", Some("110126"), "E", "4"),
-        (forbidden, "110113", Some("110132"), "E", "4"),
-        (changed, "110113", Some("110129"), "E", "0"),
-        (unwritten, "110113", Some("110133"), "E", "4"),
+        case(refused, "110126", "4"),
+        case(forbidden, "110132", "4"),
+        case(changed, "110129", "0"),
+        case(unwritten, "110133", "4"),
+    ]
+}
+
+/// Participants, studies and patients.
+fn numbers(message: &Element) -> Numbers {
+    let objects = message.all("ParticipantObjectIdentification");
+    let of_kind = |code: &str| {
+        let kinds = objects
+            .iter()
+            .map(|object| object.coded("ParticipantObjectIDTypeCode").0);
+        kinds.filter(|kind| *kind == code).count()
+    };
+    [
+        message.all("ActiveParticipant").len(),
+        of_kind("110180"),
+        of_kind("2"),
     ]
 }
 
 #[test]
 fn every_event_is_a_valid_message_with_its_code() {
-    let cases = [transfers(), people(), alerts()].concat();
+    let cases = [transfers(), handlings(), people(), alerts()].concat();
     let lines = trail_of(cases.iter().map(|case| case.0.clone()).collect());
     assert_eq!(lines.len(), cases.len());
-    for ((header, message), (event, id, kind, action, outcome)) in lines.iter().zip(&cases) {
+    for ((header, message), case) in lines.iter().zip(&cases) {
+        let (event, id, kind, action, outcome, expected) = case;
         let found = message.one("EventIdentification");
         assert_eq!(found.coded("EventID").0, *id, "{event:?}");
         let found_kind = found.all("EventTypeCode");
@@ -278,6 +307,10 @@ fn every_event_is_a_valid_message_with_its_code() {
         assert_eq!(found.attributes["EventActionCode"], *action, "{event:?}");
         let found_outcome = &found.attributes["EventOutcomeIndicator"];
         assert_eq!(found_outcome, *outcome, "{event:?}");
+        assert_eq!(numbers(message), *expected, "{event:?}");
+        let participants = message.all("ActiveParticipant").into_iter();
+        let requestors = participants.filter(|p| p.attributes["UserIsRequestor"] == "true");
+        assert_eq!(requestors.count(), 1, "{event:?}");
         // RFC 5424: priority and version, time, host, program, process, kind, no structured data.
         let fields: Vec<&str> = header.trim_end().split(' ').collect();
         assert_eq!(fields.len(), 7, "{header}");
@@ -322,6 +355,29 @@ fn a_transfer_names_both_sides_the_study_and_a_pseudonym() {
         ("2", "RFC-3881")
     );
     assert!(patient.attributes["ParticipantObjectID"].starts_with("pseudonym-"));
+}
+
+#[test]
+fn a_download_names_the_patient_and_where_it_went() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("seg.dcm");
+    fs::write(&file, file_of_patient("DOE-4711")).unwrap();
+    let lines = trail_of(vec![Event::Downloaded(handled(file))]);
+    let (_, message) = &lines[0];
+    let patient = message.all("ParticipantObjectIdentification")[1];
+    assert!(patient.attributes["ParticipantObjectID"].starts_with("pseudonym-"));
+    let [person, process, media] = message.all("ActiveParticipant")[..] else {
+        panic!("{message:#?}");
+    };
+    assert_eq!(person.attributes["UserID"], "smith");
+    for exporter in [person, process] {
+        assert_eq!(exporter.coded("RoleIDCode"), ("110153", "DCM"));
+    }
+    assert_eq!(media.coded("RoleIDCode"), ("110154", "DCM"));
+    assert_eq!(media.attributes["UserIsRequestor"], "false");
+    assert_eq!(media.attributes["NetworkAccessPointID"], "10.0.0.7");
+    let media = media.one("MediaIdentifier");
+    assert_eq!(media.coded("MediaType"), ("110037", "DCM"));
 }
 
 /// A Part 10 file that says whose it is.

@@ -117,10 +117,10 @@ async fn audit(pages: Arc<Pages>, order: Order, series: &Uid, by: Actor) -> Resu
     let series = series.clone();
     off_runtime(move || {
         let record = pages.journal.series(&series)?;
-        let study = record.ok_or(PageError::NoSuchSeries)?.study;
+        let handled = pages.handled(&record.ok_or(PageError::NoSuchSeries)?, by)?;
         pages.access.audit(match order {
-            Order::SendAgain => Event::SentAgain { by, study, series },
-            Order::SegmentAgain => Event::SegmentedAgain { by, study, series },
+            Order::SendAgain => Event::SentAgain(handled),
+            Order::SegmentAgain => Event::SegmentedAgain(handled),
         });
         Ok(())
     })

@@ -138,16 +138,21 @@ pub(super) async fn series_page(
         let result = findings.as_ref().map(Outcome::of);
         let language = frame.language;
         let seg = pages.result_path(&record, "seg.dcm");
+        let patient = Patient::for_viewer(&frame.viewer, &seg);
+        let viewer = viewer(&pages, &record, &look)?;
+        if patient.is_some() || viewer.is_some() {
+            pages.note_look(&frame.viewer, &record)?;
+        }
         let page = SeriesPage {
             row: Row::new(&view, language),
             timeline: timeline(&record, result.as_ref(), language),
-            viewer: viewer(&pages, &record, &look)?,
+            viewer,
             gates: result
                 .as_ref()
                 .map_or(Vec::new(), |result| result.gate_rows(language)),
             lesions: result.as_ref().map_or(Vec::new(), Outcome::lesion_rows),
             has_seg: seg.is_file(),
-            patient: Patient::for_viewer(&frame.viewer, &seg),
+            patient,
             quarantined: set_apart_meanwhile(&pages, &record)?,
             contradicted: pages.journal.contradicted(&series, LISTED)?,
             result: result.as_ref(),

@@ -18,7 +18,10 @@ use ndarray::Array2;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::server::{PageError, Pages, off_runtime};
+use super::{
+    access::Viewer,
+    server::{PageError, Pages, off_runtime},
+};
 use crate::{
     dicom::{
         Uid,
@@ -199,6 +202,7 @@ pub(super) async fn slice_picture(
     State(pages): State<Arc<Pages>>,
     Path((id, file)): Path<(String, String)>,
     Query(look): Query<Look>,
+    viewer: Viewer,
 ) -> Result<Response, PageError> {
     let series = Uid::parse(&id).map_err(|_| PageError::NoSuchSeries)?;
     let number = file
@@ -226,6 +230,7 @@ pub(super) async fn slice_picture(
         let edges = slices.edges.get(&slice).map_or(&[][..], Vec::as_slice);
         let png = picture(&image, window.unwrap_or(Window::Liver), edges);
         let png = png.map_err(|_| PageError::NoResult)?;
+        pages.note_look(&viewer, &record)?;
         let headers = [
             (header::CONTENT_TYPE, "image/png"),
             // Its address says which result it shows.

@@ -38,7 +38,7 @@ use super::{
     support,
 };
 use crate::{
-    audit::{Actor, Event as Audited},
+    audit::{Actor, Event as Audited, Handled},
     config::Config,
     dicom::Uid,
     spool::{
@@ -83,6 +83,39 @@ impl Pages {
             Some(former) if !current.is_file() => former,
             _ => current,
         }
+    }
+
+    /// The series in the hands of a person, for the audit trail, which names its patient by the
+    /// result or, where there is none, by an instance.
+    pub(super) fn handled(&self, record: &SeriesRecord, by: Actor) -> Result<Handled, PageError> {
+        let result = self.result_path(record, "seg.dcm");
+        let file = if result.is_file() {
+            result
+        } else {
+            let instances = self.journal.instances_of(&record.series)?;
+            let first = instances.first();
+            first.map_or(result, |first| self.spool.path_of(&first.sop_instance))
+        };
+        Ok(Handled {
+            by,
+            study: record.study.clone(),
+            series: record.series.clone(),
+            file,
+        })
+    }
+
+    /// Notes that a patient's name or pictures are shown: once for each login and series, however
+    /// many pictures that takes.
+    pub(super) fn note_look(
+        &self,
+        viewer: &Viewer,
+        record: &SeriesRecord,
+    ) -> Result<(), PageError> {
+        if self.access.is_first_look(viewer, &record.series) {
+            let handled = self.handled(record, viewer.actor())?;
+            self.access.audit(Audited::Looked(handled));
+        }
+        Ok(())
     }
 }
 
@@ -220,13 +253,23 @@ async fn api_status(State(pages): Shared) -> Result<Json<Snapshot>, PageError> {
     Ok(Json(snapshot(pages).await?))
 }
 
+/// What the audit trail keeps of a result that is handed out.
+enum Kept {
+    /// A file that names its patient.
+    Download(Viewer),
+    /// A patient's picture.
+    Look(Viewer),
+    /// Numbers that name nobody.
+    Nothing,
+}
+
 /// The newest revision of one of a series' result files.
 async fn result_file(
     pages: Arc<Pages>,
     id: String,
     extension: &'static str,
     content_type: &'static str,
-    audited: Option<Actor>,
+    kept: Kept,
 ) -> Result<Response, PageError> {
     off_runtime(move || {
         let series = Uid::parse(&id).map_err(|_| PageError::NoSuchSeries)?;
@@ -236,11 +279,13 @@ async fn result_file(
             .ok_or(PageError::NoSuchSeries)?;
         let path = pages.result_path(&record, extension);
         let bytes = std::fs::read(path).map_err(|_| PageError::NoResult)?;
-        if let Some(by) = audited {
-            let study = record.study;
-            pages
-                .access
-                .audit(Audited::Downloaded { by, study, series });
+        match kept {
+            Kept::Download(viewer) => {
+                let handled = pages.handled(&record, viewer.actor())?;
+                pages.access.audit(Audited::Downloaded(handled));
+            }
+            Kept::Look(viewer) => pages.note_look(&viewer, &record)?,
+            Kept::Nothing => {}
         }
         Ok(([(header::CONTENT_TYPE, content_type)], bytes).into_response())
     })
@@ -253,16 +298,22 @@ async fn seg(
     Path(id): Path<String>,
     viewer: Viewer,
 ) -> Result<Response, PageError> {
-    let by = Some(viewer.actor());
-    result_file(pages, id, "seg.dcm", "application/dicom", by).await
+    let kept = Kept::Download(viewer);
+    result_file(pages, id, "seg.dcm", "application/dicom", kept).await
 }
 
 async fn result_json(State(pages): Shared, Path(id): Path<String>) -> Result<Response, PageError> {
-    result_file(pages, id, "result.json", "application/json", None).await
+    let kept = Kept::Nothing;
+    result_file(pages, id, "result.json", "application/json", kept).await
 }
 
-async fn preview(State(pages): Shared, Path(id): Path<String>) -> Result<Response, PageError> {
-    result_file(pages, id, "preview.png", "image/png", None).await
+async fn preview(
+    State(pages): Shared,
+    Path(id): Path<String>,
+    viewer: Viewer,
+) -> Result<Response, PageError> {
+    let kept = Kept::Look(viewer);
+    result_file(pages, id, "preview.png", "image/png", kept).await
 }
 
 async fn events(

@@ -18,6 +18,7 @@ use rustls::{
 
 use crate::harness::{
     appliance::Hepar,
+    browser::{PASSWORD, add_user},
     certificates::{Authority, Issued},
     modality::Modality,
     objects::{edit, text},
@@ -121,6 +122,49 @@ fn the_life_of_a_series_and_a_refusal_are_recorded_without_the_patient() {
         lines[..],
         "nothing is rewritten"
     );
+}
+
+#[test]
+fn who_looked_at_a_patient_is_recorded_once_a_login() {
+    let hepar = Hepar::setup().start_guarded();
+    add_user(&hepar, "anna", "viewer");
+    let series = Series::small_abdomen(341);
+    for file in &series.files {
+        edit(file, |object| {
+            object.put(text(tags::PATIENT_ID, VR::LO, "MRN-QUOLL"));
+        });
+    }
+    Modality::storescu(&[])
+        .send(hepar.address(), &series.files)
+        .expect_all(series.len());
+    let page = format!("/series/{}", series.uid);
+    let mut browser = hepar.browser();
+    let looks = || -> Vec<String> {
+        let lines = trail(&hepar).into_iter();
+        lines.filter(|line| codes(line).0 == "110103").collect()
+    };
+    browser.log_in("anna", PASSWORD);
+    wait_for("the result to be there", || {
+        let page = browser.get(&page);
+        page.body.contains("result.json").then_some(())
+    });
+    for picture in ["slices/1.png", "slices/2.png", "preview.png"] {
+        browser.get(&format!("{page}/{picture}"));
+    }
+    browser.get("/");
+    let look = wait_for("the look", || looks().pop());
+    assert!(look.contains("UserID=\"anna\"") && look.contains("EventActionCode=\"R\""));
+    let received = wait_for_line(&hepar, "the series", |line| codes(line).0 == "110104");
+    let pseudonym = received.split_once("pseudonym-").expect("a pseudonym").1;
+    assert!(look.contains(&pseudonym[..32]), "{look}");
+
+    let mut again = hepar.browser();
+    again.log_in("anna", PASSWORD);
+    again.get(&page);
+    wait_for("the look of another login", || {
+        (looks().len() > 1).then_some(())
+    });
+    assert_eq!(looks().len(), 2, "{:#?}", looks());
 }
 
 /// A syslog server that keeps what it is sent (RFC 5425).

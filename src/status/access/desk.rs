@@ -26,7 +26,7 @@ use super::{
 use crate::{
     audit::{Event, Log, Refusals},
     config::Config,
-    dicom::Remedy,
+    dicom::{Remedy, Uid},
     secrets::{Secret, SecretError},
     tls::{self, ClientCertificates, Identity, TlsError},
 };
@@ -153,6 +153,14 @@ impl Access {
         }
     }
 
+    /// Whether a user looks at a series for the first time since their login.
+    pub(in crate::status) fn is_first_look(&self, viewer: &Viewer, series: &Uid) -> bool {
+        match (&self.login, viewer.session) {
+            (Some(login), Some(session)) => login.sessions().look(session, series),
+            _ => false,
+        }
+    }
+
     /// Notes what happened, in the log and in the audit trail; both let only some a minute of what
     /// nothing else slows.
     pub(super) fn record(&self, happened: Happened<'_>, address: IpAddr) {
@@ -197,6 +205,7 @@ impl Access {
             user: Some(user.name.clone()),
             role: Some(user.role),
             csrf: Some(session.csrf),
+            session: Some(cookie),
             address: None,
             patients: login.show_patient,
             must_change: user.must_change,

@@ -5,7 +5,7 @@
 //! kept.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -13,6 +13,7 @@ use super::{
     token::{Digest, Token},
     users::UserName,
 };
+use crate::dicom::Uid;
 
 /// Everybody who is logged in.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Sessions {
     idle: Duration,
     /// Whatever is done, a session ends after this.
     longest: Duration,
-    open: HashMap<Digest, Session>,
+    open: HashMap<Digest, Open>,
 }
 
 /// One login.
@@ -32,8 +33,15 @@ pub struct Session {
     pub password: Digest,
     /// What a form must carry to be this session's.
     pub csrf: Token,
+}
+
+#[derive(Debug)]
+struct Open {
+    session: Session,
     since: Instant,
     last_used: Instant,
+    /// Series whose patient was looked at.
+    looked_at: HashSet<Uid>,
 }
 
 /// Whether a request shows that a person is there.
@@ -61,52 +69,60 @@ impl Sessions {
     /// Opens a session; its cookie's value. The user's oldest one ends if there are too many.
     pub fn open(&mut self, user: UserName, password: Digest, now: Instant) -> Token {
         self.forget_ended(now);
-        let of_user = self.open.iter().filter(|(_, s)| s.user == user);
+        let of_user = self.open.iter().filter(|(_, o)| o.session.user == user);
         if of_user.clone().count() >= PER_USER {
-            let oldest = of_user.min_by_key(|(_, session)| session.last_used);
+            let oldest = of_user.min_by_key(|(_, open)| open.last_used);
             if let Some(key) = oldest.map(|(key, _)| *key) {
                 self.open.remove(&key);
             }
         }
         let cookie = Token::random();
-        let session = Session {
-            user,
-            password,
-            csrf: Token::random(),
+        let open = Open {
+            session: Session {
+                user,
+                password,
+                csrf: Token::random(),
+            },
             since: now,
             last_used: now,
+            looked_at: HashSet::new(),
         };
-        self.open.insert(cookie.digest(), session);
+        self.open.insert(cookie.digest(), open);
         cookie
     }
 
     /// The session of this cookie, if it has not ended.
     pub fn find(&mut self, cookie: Digest, activity: Activity, now: Instant) -> Option<Session> {
         let (idle, longest) = (self.idle, self.longest);
-        let session = self.open.get_mut(&cookie)?;
-        if session.ended(idle, longest, now) {
+        let open = self.open.get_mut(&cookie)?;
+        if open.ended(idle, longest, now) {
             self.open.remove(&cookie);
             return None;
         }
         if activity == Activity::Person {
-            session.last_used = now;
+            open.last_used = now;
         }
-        Some(session.clone())
+        Some(open.session.clone())
+    }
+
+    /// Notes that a series is looked at in the session of this cookie; whether for the first time.
+    pub fn look(&mut self, cookie: Digest, series: &Uid) -> bool {
+        let open = self.open.get_mut(&cookie);
+        open.is_some_and(|open| open.looked_at.insert(series.clone()))
     }
 
     /// Ends the session of this cookie; who it was.
     pub fn close(&mut self, cookie: Digest) -> Option<UserName> {
-        self.open.remove(&cookie).map(|session| session.user)
+        self.open.remove(&cookie).map(|open| open.session.user)
     }
 
     fn forget_ended(&mut self, now: Instant) {
         let (idle, longest) = (self.idle, self.longest);
-        self.open
-            .retain(|_, session| !session.ended(idle, longest, now));
+        self.open.retain(|_, open| !open.ended(idle, longest, now));
     }
 }
 
-impl Session {
+impl Open {
     fn ended(&self, idle: Duration, longest: Duration, now: Instant) -> bool {
         now.duration_since(self.last_used) >= idle || now.duration_since(self.since) >= longest
     }
@@ -172,6 +188,20 @@ mod tests {
         assert_eq!(sessions.close(first.digest()), None);
         let still = sessions.find(second.digest(), Activity::Person, now);
         assert!(still.is_some(), "logging out ends one session");
+    }
+
+    #[test]
+    fn a_login_looks_at_a_series_for_the_first_time_once() {
+        let (mut sessions, now) = (sessions(), Instant::now());
+        let (user, password) = anna();
+        let [first, second] = [(); 2].map(|()| sessions.open(user.clone(), password, now).digest());
+        let series = |text| Uid::parse(text).unwrap();
+        assert!(sessions.look(first, &series("1.2.3")));
+        assert!(!sessions.look(first, &series("1.2.3")));
+        assert!(sessions.look(first, &series("1.2.4")));
+        assert!(sessions.look(second, &series("1.2.3")), "another login");
+        sessions.close(first);
+        assert!(!sessions.look(first, &series("1.2.5")));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use axum::{
 
 use super::{
     permission::{Needs, Role, needs},
-    token::Token,
+    token::{Digest, Token},
     users::UserName,
 };
 use crate::audit::Actor;
@@ -23,6 +23,8 @@ pub struct Viewer {
     /// `None` before a login.
     pub(super) role: Option<Role>,
     pub(super) csrf: Option<Token>,
+    /// The login's cookie, where there is a login.
+    pub(super) session: Option<Digest>,
     /// Where the request came from.
     pub(super) address: Option<IpAddr>,
     pub(super) patients: bool,
