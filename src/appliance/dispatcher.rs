@@ -59,6 +59,8 @@ pub(super) enum Message {
     },
     /// Somebody pressed a button on the page.
     Order(status::Request),
+    /// Somebody else found that the journal cannot be written.
+    JournalUnusable(JournalError),
     /// Whether messages are taken, the journal can be read, and the engine moves.
     Pulse(oneshot::Sender<Result<(), Stuck>>),
     SelfTest(Occasion),
@@ -166,6 +168,7 @@ impl Dispatcher {
                 outcome,
             } => self.result(&series, instances, outcome),
             Message::Order(request) => self.ordered(request),
+            Message::JournalUnusable(error) => self.journal_failed(&error),
             // Who asked may have stopped waiting.
             Message::Pulse(answer) => drop(answer.send(self.moves())),
             // A series in work is worth more than a regular test.

@@ -20,10 +20,9 @@ use crate::{
 /// How long the journal is left alone after a failure.
 const RETRY: Duration = Duration::from_secs(15);
 
-/// What the page says meanwhile.
+/// A journal that could not be written when it was last tried.
 #[derive(Debug)]
 pub(super) struct Outage {
-    notice: Notice,
     retry_at: Instant,
 }
 
@@ -41,14 +40,14 @@ impl Dispatcher {
             "the journal is not usable; instances are kept, work waits"
         );
         let notice = Notice::JournalUnusable { why: chain(error) };
-        self.clear_notice();
-        self.facts.pin(|facts| facts.notices.push(notice.clone()));
+        self.facts
+            .pin(|facts| facts.journal_unusable = Some(notice));
         let now = Instant::now();
         let retry_at = match &self.outage {
             Some(outage) if outage.retry_at > now => outage.retry_at,
             _ => now + RETRY,
         };
-        self.outage = Some(Outage { notice, retry_at });
+        self.outage = Some(Outage { retry_at });
     }
 
     /// Takes everything up again, if there was trouble and it is time to try. Returns whether work
@@ -68,7 +67,7 @@ impl Dispatcher {
         match self.take_up_again() {
             Ok(()) => {
                 tracing::info!("the journal is usable again");
-                self.clear_notice();
+                self.facts.pin(|facts| facts.journal_unusable = None);
                 self.outage = None;
                 true
             }
@@ -96,12 +95,5 @@ impl Dispatcher {
         self.assembler = Assembler::new(self.quiet_period, self.journal.chunking_callers()?);
         self.live.clear();
         self.resume()
-    }
-
-    fn clear_notice(&self) {
-        if let Some(outage) = &self.outage {
-            self.facts
-                .pin(|facts| facts.notices.retain(|notice| *notice != outage.notice));
-        }
     }
 }

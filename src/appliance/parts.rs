@@ -159,7 +159,7 @@ impl Parts {
         })
     }
 
-    /// Accepts associations, as long as there is room for what they bring.
+    /// Accepts associations, as long as what they bring can be kept.
     pub(super) fn accept_associations(&self, doors: Vec<Door>, inbox: &mpsc::Sender<Message>) {
         if self.config.callers.is_empty() {
             tracing::warn!("no [[caller]] is configured: anyone on the network may send");
@@ -171,6 +171,7 @@ impl Parts {
             facts: Arc::clone(&self.facts),
             retention: self.config.retention.clone(),
             committing: self.config.committing().map(|d| d.name.clone()).collect(),
+            inbox: inbox.clone(),
         };
         self.tracker.spawn(upkeep.run(admit, self.stop.clone()));
         let (events, relayed) = mpsc::channel(INBOX);

@@ -1,4 +1,9 @@
-//! Keeps the disk from filling up, and the door shut while it is full.
+//! Keeps the disk from filling up, and the door shut while nothing can be kept.
+//!
+//! That bytes are free does not mean that they can be written: a file system becomes read-only, runs
+//! out of inodes, or is not there any more. So every look tries. A journal that cannot be written
+//! shuts no door, because the files are the truth about instances; the dispatcher hears of it, as it
+//! would with the next series, and puts its work down.
 
 use std::{
     sync::Arc,
@@ -6,17 +11,22 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::dispatcher::Message;
 use crate::{
     association::Admission,
     chain, config,
-    spool::{Room, Spool, Sweep, Watermarks, journal::Journal, retention, sweep},
+    spool::{
+        DiskSpace, Room, Spool, SpoolError, Sweep, Watermarks,
+        journal::{Journal, JournalError},
+        retention, sweep,
+    },
     status::{FactsBoard, NotReceiving},
 };
 
-/// How often free disk space is looked at.
+/// How often the disk is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How often old series are looked for; at every look while space is short.
@@ -33,35 +43,49 @@ pub(super) struct Upkeep {
     pub retention: config::Retention,
     /// Destinations whose commitment is waited for, by name.
     pub committing: Vec<String>,
+    /// The dispatcher's.
+    pub inbox: mpsc::Sender<Message>,
+}
+
+/// How the disk was found.
+#[derive(Clone, Debug)]
+struct Found {
+    room: Room,
+    not_receiving: Option<NotReceiving>,
 }
 
 impl Upkeep {
-    /// Runs until `stop`, and recovers by itself once there is space again.
+    /// Runs until `stop`, and recovers by itself once instances can be kept again.
     pub(super) async fn run(self, admit: watch::Sender<Admission>, stop: CancellationToken) {
         let upkeep = Arc::new(self);
-        let mut room = Room::Enough;
+        let mut found = Found {
+            room: Room::Enough,
+            not_receiving: None,
+        };
         let mut swept_at: Option<Instant> = None;
         loop {
             let since_sweep = swept_at.map(|at| at.elapsed());
-            let due = since_sweep.is_none_or(|since| since >= SWEEP) || room != Room::Enough;
+            let due = since_sweep.is_none_or(|since| since >= SWEEP) || found.room != Room::Enough;
             if due {
                 swept_at = Some(Instant::now());
             }
-            let keeping = Arc::clone(&upkeep);
+            let (keeping, before) = (Arc::clone(&upkeep), found.clone());
             let looked = tokio::task::spawn_blocking(move || {
                 if due {
                     keeping.sweep(since_sweep.unwrap_or_default());
                 }
-                keeping.look(room)
+                let found = keeping.look(&before);
+                let journal = keeping.try_journal(&found);
+                (found, journal)
             });
-            if let Ok(seen) = looked.await {
-                room = seen;
+            if let Ok((seen, journal)) = looked.await {
+                found = seen;
+                if let Err(error) = journal {
+                    // Without a dispatcher there is no work to put down either.
+                    let _ = upkeep.inbox.send(Message::JournalUnusable(error)).await;
+                }
             }
-            admit.send_replace(match room {
-                Room::Enough => Admission::Open,
-                Room::Short => Admission::NoSpace,
-                Room::Reserve => Admission::ReserveTouched,
-            });
+            admit.send_replace(found.admission());
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => return,
@@ -69,29 +93,38 @@ impl Upkeep {
         }
     }
 
-    fn look(&self, before: Room) -> Room {
-        let space = self.spool.free_space();
-        let room = Watermarks::of(space.total).room(space, before);
-        if room != before {
-            tracing::warn!(
-                ?room,
-                free_bytes = space.available,
-                "room on the disk changed"
-            );
-        }
+    fn look(&self, before: &Found) -> Found {
+        let known = self.spool.free_space();
+        let space = known.as_ref().copied().unwrap_or_default();
+        let room = known.as_ref().map_or(before.room, |space| {
+            Watermarks::of(space.total).room(*space, before.room)
+        });
+        let tried = known.and_then(|_| self.spool.check_writable());
+        let found = Found {
+            room,
+            not_receiving: not_receiving(room, space.available, tried),
+        };
+        found.tell_what_changed(before, space);
         self.facts.pin(|facts| {
             facts.disk_free_bytes = space.available;
             facts.disk_total_bytes = space.total;
-            facts.not_receiving = (room != Room::Enough).then_some(NotReceiving::DiskFull {
-                free_bytes: space.available,
-            });
+            facts.not_receiving.clone_from(&found.not_receiving);
         });
-        room
+        found
+    }
+
+    /// Not while nothing can be written anyway, nor while the dispatcher tries it by itself.
+    fn try_journal(&self, found: &Found) -> Result<(), JournalError> {
+        if found.not_receiving.is_some() || self.facts.read().journal_unusable.is_some() {
+            return Ok(());
+        }
+        self.journal.check_writable()
     }
 
     /// `running`: how long the process ran since the last sweep.
     fn sweep(&self, running: Duration) {
-        let total = self.spool.free_space().total;
+        // Where that is not known, the sweep says so.
+        let total = self.spool.free_space().map_or(0, |space| space.total);
         let marks = Watermarks::of(total);
         let policy = retention::Policy {
             keep_delivered: self.retention.keep,
@@ -119,6 +152,115 @@ impl Upkeep {
                 }
             }
             Err(error) => tracing::error!(error = chain(&error), "retention did not finish"),
+        }
+    }
+}
+
+impl Found {
+    fn admission(&self) -> Admission {
+        match (&self.not_receiving, self.room) {
+            (Some(NotReceiving::CannotWrite { .. }), _) => Admission::CannotWrite,
+            (_, Room::Enough) => Admission::Open,
+            (_, Room::Short) => Admission::NoSpace,
+            (_, Room::Reserve) => Admission::ReserveTouched,
+        }
+    }
+
+    fn unwritable(&self) -> Option<&str> {
+        match &self.not_receiving {
+            Some(NotReceiving::CannotWrite { why }) => Some(why),
+            Some(NotReceiving::DiskFull { .. }) | None => None,
+        }
+    }
+
+    fn tell_what_changed(&self, before: &Self, space: DiskSpace) {
+        if self.room != before.room {
+            let (room, free_bytes) = (self.room, space.available);
+            tracing::warn!(?room, free_bytes, "room on the disk changed");
+        }
+        match (before.unwritable(), self.unwritable()) {
+            (None, Some(why)) => tracing::error!(why, "nothing can be kept"),
+            (Some(_), None) => tracing::info!("the disk can be written again"),
+            _ => {}
+        }
+    }
+}
+
+/// Why instances cannot be kept, after one was `tried`. A full disk takes nothing either; that it is
+/// full then says more.
+fn not_receiving(
+    room: Room,
+    free_bytes: u64,
+    tried: Result<(), SpoolError>,
+) -> Option<NotReceiving> {
+    match tried {
+        Err(error) if room == Room::Enough || !error.is_out_of_space() => {
+            Some(NotReceiving::CannotWrite { why: chain(&error) })
+        }
+        _ => (room != Room::Enough).then_some(NotReceiving::DiskFull { free_bytes }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn failing(kind: io::ErrorKind) -> Result<(), SpoolError> {
+        Err(SpoolError::Write {
+            step: "write",
+            path: "/state/instances/probe.part".into(),
+            source: kind.into(),
+        })
+    }
+
+    fn found(room: Room, tried: Result<(), SpoolError>) -> Found {
+        Found {
+            room,
+            not_receiving: not_receiving(room, 7, tried),
+        }
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_shuts_the_door_whatever_is_free() {
+        use io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
+        let full = Some(NotReceiving::DiskFull { free_bytes: 7 });
+        for (room, tried, admission, unwritable) in [
+            (Room::Enough, Ok(()), Admission::Open, false),
+            (Room::Short, Ok(()), Admission::NoSpace, false),
+            (Room::Reserve, Ok(()), Admission::ReserveTouched, false),
+            (
+                Room::Enough,
+                failing(ReadOnlyFilesystem),
+                Admission::CannotWrite,
+                true,
+            ),
+            (
+                Room::Short,
+                failing(ReadOnlyFilesystem),
+                Admission::CannotWrite,
+                true,
+            ),
+            // Bytes are free and inodes are not.
+            (
+                Room::Enough,
+                failing(StorageFull),
+                Admission::CannotWrite,
+                true,
+            ),
+            (
+                Room::Reserve,
+                failing(StorageFull),
+                Admission::ReserveTouched,
+                false,
+            ),
+        ] {
+            let found = found(room, tried);
+            assert_eq!(found.admission(), admission, "{found:?}");
+            assert_eq!(found.unwritable().is_some(), unwritable, "{found:?}");
+            let expected_full = room != Room::Enough && !unwritable;
+            assert_eq!(found.not_receiving == full, expected_full, "{found:?}");
         }
     }
 }

@@ -48,13 +48,7 @@ impl Vitals {
 
     fn look(&mut self, trend: &mut DiskTrend) {
         let reading = self.board.look();
-        let space = self.spool.free_space();
-        let hours = trend.hours_left(Instant::now(), space.available);
-        measured(metric_names::DISK_FREE, Some(space.available as f64));
-        measured(metric_names::DISK_TOTAL, Some(space.total as f64));
-        // A disk that does not fill lasts for ever.
-        let lasts = hours.map_or(f64::INFINITY, |hours| hours * 3600.0);
-        measured(metric_names::DISK_LASTS, Some(lasts));
+        let hours = self.count_space(trend);
         measured(metric_names::CPU_LOAD, reading.cpu_load);
         measured(metric_names::GPU_LOAD, reading.gpu_load);
         let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
@@ -73,10 +67,24 @@ impl Vitals {
         self.count_facts();
     }
 
+    /// Returns for how many hours it lasts.
+    fn count_space(&self, trend: &mut DiskTrend) -> Option<f64> {
+        let space = self.spool.free_space().ok();
+        let hours = space.and_then(|space| trend.hours_left(Instant::now(), space.available));
+        // A disk that does not fill lasts for ever.
+        let lasts = space.map(|_| hours.map_or(f64::INFINITY, |hours| hours * 3600.0));
+        measured(metric_names::DISK_LASTS, lasts);
+        measured(metric_names::DISK_FREE, space.map(|it| it.available as f64));
+        measured(metric_names::DISK_TOTAL, space.map(|it| it.total as f64));
+        hours
+    }
+
     /// What the other parts pinned up, for those who watch many boxes.
     fn count_facts(&self) {
         let facts = self.facts.read();
         flag(metric_names::RECEIVING, Some(facts.not_receiving.is_none()));
+        let usable = facts.journal_unusable.is_none();
+        flag(metric_names::JOURNAL_USABLE, Some(usable));
         let ready = facts.engine.as_ref().map(Result::is_ok);
         flag(metric_names::ENGINE_READY, ready);
         let passed = facts.self_test.as_ref().map(|test| test.passed);

@@ -75,7 +75,7 @@ impl Waiting {
     }
 
     fn put_on_disk(&self, log_odds: &LogOdds, overflow: &Overflow) -> io::Result<Place> {
-        let space = self.spool.free_space();
+        let space = self.spool.free_space().map_err(io::Error::other)?;
         if Watermarks::of(space.total).room(space, Room::Short) != Room::Enough {
             return Err(io::ErrorKind::StorageFull.into());
         }

@@ -44,10 +44,12 @@ pub enum Rejection {
     TooManyAssociations,
     #[error("storage is full")]
     NoSpace,
+    #[error("storage cannot be written")]
+    CannotWrite,
 }
 
 impl Rejection {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ProtocolVersion,
         Self::ApplicationContext,
         Self::CalledAeTitle,
@@ -56,6 +58,7 @@ impl Rejection {
         Self::CallerCertificate,
         Self::TooManyAssociations,
         Self::NoSpace,
+        Self::CannotWrite,
     ];
 
     pub(crate) fn pdu(self) -> Pdu {
@@ -83,7 +86,7 @@ impl Rejection {
                 AssociationRJResult::Transient,
                 AssociationRJSource::ServiceProviderPresentation(Presentation::LocalLimitExceeded),
             ),
-            Self::NoSpace => (
+            Self::NoSpace | Self::CannotWrite => (
                 AssociationRJResult::Transient,
                 AssociationRJSource::ServiceProviderPresentation(Presentation::TemporaryCongestion),
             ),
@@ -178,8 +181,12 @@ pub fn negotiate(
         standing.caller?;
     }
     // An echo is answered even when nothing more can be kept.
-    if admission != Admission::Open && contexts.values().any(|context| context.role.is_storage()) {
-        return Err(Rejection::NoSpace);
+    if contexts.values().any(|context| context.role.is_storage()) {
+        match admission {
+            Admission::Open => {}
+            Admission::NoSpace | Admission::ReserveTouched => return Err(Rejection::NoSpace),
+            Admission::CannotWrite => return Err(Rejection::CannotWrite),
+        }
     }
 
     let variables = || request.user_variables.iter();
@@ -432,6 +439,7 @@ mod tests {
             (CallerCertificate, [1, 1, 3]),
             (TooManyAssociations, [2, 3, 2]),
             (NoSpace, [2, 3, 1]),
+            (CannotWrite, [2, 3, 1]),
         ] {
             let pdu = super::super::pdu::encode(&rejection.pdu()).unwrap();
             assert_eq!(pdu[7..], bytes, "{rejection}");
@@ -448,13 +456,17 @@ mod tests {
     }
 
     #[test]
-    fn without_space_storage_is_refused_for_now_and_echo_is_not() {
+    fn where_nothing_can_be_kept_storage_is_refused_for_now_and_echo_is_not() {
         let ts: &[&str] = &[uids::IMPLICIT_VR_LITTLE_ENDIAN];
         let store = request(&[(uids::CT_IMAGE_STORAGE, ts)]);
         let echo = request(&[(uids::VERIFICATION, ts)]);
-        for admission in [Admission::NoSpace, Admission::ReserveTouched] {
+        for (admission, reason) in [
+            (Admission::NoSpace, Rejection::NoSpace),
+            (Admission::ReserveTouched, Rejection::NoSpace),
+            (Admission::CannotWrite, Rejection::CannotWrite),
+        ] {
             let refused = negotiate(&store, HERE, None, &policy(), admission);
-            assert_eq!(refused.unwrap_err(), Rejection::NoSpace);
+            assert_eq!(refused.unwrap_err(), reason);
             assert!(negotiate(&echo, HERE, None, &policy(), admission).is_ok());
         }
     }

@@ -42,7 +42,7 @@ pub enum CalledRule {
     Any,
 }
 
-/// Whether there is room for more; the appliance watches the disk and says.
+/// Whether more can be kept; the appliance watches the disk and says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Admission {
     Open,
@@ -50,6 +50,8 @@ pub enum Admission {
     NoSpace,
     /// The reserve is touched: open associations hear 0xA700 as well.
     ReserveTouched,
+    /// Nothing can be written: as with [`Self::NoSpace`], and open ones hear what comes of trying.
+    CannotWrite,
 }
 
 impl Policy {

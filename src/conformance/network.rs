@@ -165,8 +165,8 @@ commit may call to report and to verify, whether it is a caller or not, and may 
 An association is rejected (A-ASSOCIATE-RJ, PS3.8 Table 9-21) when
 
 {rejections}
-While the disk is full, an association that proposes storage is rejected and one that only verifies
-is accepted. A presentation context that repeats an identifier is refused without a reason.
+While the disk is full or cannot be written, an association that proposes storage is rejected and one
+that only verifies is accepted. A presentation context that repeats an identifier is refused without a reason.
 ",
         application = uids::DICOM_APPLICATION_CONTEXT,
     )

@@ -47,6 +47,9 @@ fn tell(state: NotifyState<'_>) {
 pub fn line(facts: &Facts) -> String {
     let mut line = match (&facts.not_receiving, &facts.engine) {
         (Some(reason), _) => format!("not receiving: {reason}"),
+        (None, _) if facts.journal_unusable.is_some() => {
+            "receiving, not segmenting or sending: the journal cannot be written".to_owned()
+        }
         (None, None) => "receiving; the model is being loaded".to_owned(),
         (None, Some(Err(reason))) => format!("receiving, not segmenting: {reason}"),
         (None, Some(Ok(engine))) => format!(
@@ -73,7 +76,7 @@ mod tests {
 
     use super::*;
     use crate::dicom::{Trouble, TroubleKind};
-    use crate::status::{DestinationFacts, NotReceiving};
+    use crate::status::{DestinationFacts, NotReceiving, Notice};
 
     #[test]
     fn the_line_says_what_is_wrong_before_what_is_right() {
@@ -95,6 +98,10 @@ mod tests {
             ..DestinationFacts::default()
         };
         facts.destinations.insert("pacs".to_owned(), failing);
+        let why = "locked".to_owned();
+        facts.journal_unusable = Some(Notice::JournalUnusable { why });
+        let waits = line(&facts);
+        assert!(waits.ends_with("cannot be written; not delivering to pacs"));
         facts.not_receiving = Some(NotReceiving::DiskFull { free_bytes: 0 });
         let line = line(&facts);
         assert!(

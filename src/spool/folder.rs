@@ -79,6 +79,17 @@ impl Folder {
         Ok(path)
     }
 
+    /// Whether a file could be put here now. One is written and removed again, under an unfinished
+    /// file's name, so that the next start sweeps what a power cut may leave of it.
+    pub(super) fn check_writable(&self, disk: &impl Disk) -> Result<(), SpoolError> {
+        let part = self.join(&format!("probe.{UNFINISHED}"));
+        let written = disk.write_synced(&part, &[b"probe"]);
+        let removed = disk.remove(&part);
+        written
+            .and(removed)
+            .map_err(SpoolError::failed_to("write", &part))
+    }
+
     /// Until a directory is synced, its new names can be lost with the power.
     pub(super) fn sync(&self, disk: &impl Disk) -> Result<(), SpoolError> {
         self.syncs

@@ -429,14 +429,18 @@ impl<D: Disk> Spool<D> {
         &self.state_dir
     }
 
-    /// How much room there is. When even that cannot be asked, there is none: a disk that does not
-    /// answer must not be promised to a scanner.
-    pub fn free_space(&self) -> DiskSpace {
-        self.disk.space(&self.state_dir).unwrap_or_else(|err| {
-            let state_dir = self.state_dir.display();
-            tracing::error!(%state_dir, %err, "cannot tell how much space is free");
-            DiskSpace::default()
-        })
+    /// How much room there is.
+    pub fn free_space(&self) -> Result<DiskSpace, SpoolError> {
+        let asked = self.disk.space(&self.state_dir);
+        asked.map_err(SpoolError::failed_to(
+            "ask for the free space of",
+            &self.state_dir,
+        ))
+    }
+
+    /// Whether an instance could be kept now. Costs one write that is synced, and leaves nothing.
+    pub fn check_writable(&self) -> Result<(), SpoolError> {
+        self.instances.check_writable(&self.disk)
     }
 }
 

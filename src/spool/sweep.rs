@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Disk, RetentionClock, Spool,
+    Disk, DiskSpace, RetentionClock, Spool, SpoolError,
     journal::{Journal, JournalError},
     retention::{Because, Policy, removable},
 };
@@ -33,6 +33,8 @@ pub enum SweepError {
     Series { series: Uid, source: io::Error },
     #[error("could not remove what was set apart")]
     SetApart(#[source] io::Error),
+    #[error("could not tell how much room there is")]
+    Space(#[from] SpoolError),
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
@@ -42,6 +44,7 @@ impl SweepError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Series { .. } | Self::SetApart(_) => Remedy::Service,
+            Self::Space(err) => err.remedy(),
             Self::Journal(err) => err.remedy(),
         }
     }
@@ -68,7 +71,15 @@ pub fn sweep<D: Disk>(
     let clock = clock.map_or(RetentionClock::starting(now), |it| it.after(running, now));
     let candidates = journal.retention_candidates(committing)?;
     let mut sweep = Sweep::default();
-    for (series, because) in removable(policy, &candidates, spool.free_space(), clock.at) {
+    // Unknown, it makes nothing go before its time.
+    let space = spool.free_space().unwrap_or_else(|error| {
+        sweep.left.push(error.into());
+        DiskSpace {
+            total: 0,
+            available: u64::MAX,
+        }
+    });
+    for (series, because) in removable(policy, &candidates, space, clock.at) {
         match remove(spool, journal, &series, committing, now) {
             Ok(Some(instances)) => sweep.swept.push(Swept {
                 series,

@@ -109,6 +109,8 @@ pub struct SelfTestFacts {
 pub struct Facts {
     /// Why instances cannot be received and kept; `None`: they can.
     pub not_receiving: Option<NotReceiving>,
+    /// Why no work can be recorded, so that it waits; `None`: it can.
+    pub journal_unusable: Option<Notice>,
     /// `Err`: why nothing can be segmented (receive and keep only).
     pub engine: Option<Result<EngineFacts, Trouble>>,
     /// What happened at start-up that a person should know (a journal set aside, say).

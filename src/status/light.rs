@@ -31,9 +31,15 @@ pub(super) enum Cause {
     NotReceiving {
         reason: NotReceiving,
     },
+    /// A notice says why.
+    JournalUnusable,
     Loading,
     NotSegmenting {
         reason: Trouble,
+    },
+    /// What the last self-test said of itself.
+    SelfTestFailed {
+        words: String,
     },
     NotDelivering {
         destination: String,
@@ -46,10 +52,13 @@ pub(super) enum Cause {
 
 impl Cause {
     /// The worst thing first: what cannot be received is lost to the department, what cannot be
-    /// segmented or sent is only late. `waiting`: results that wait for a destination.
+    /// segmented or sent is only late, but what may be wrong should not be sent. `waiting`: results that wait for a destination.
     pub(super) fn of(facts: &Facts, waiting: u64) -> Self {
         if let Some(reason) = facts.not_receiving.clone() {
             return Self::NotReceiving { reason };
+        }
+        if facts.journal_unusable.is_some() {
+            return Self::JournalUnusable;
         }
         match &facts.engine {
             None => return Self::Loading,
@@ -58,6 +67,10 @@ impl Cause {
                 return Self::NotSegmenting { reason };
             }
             Some(Ok(_)) => {}
+        }
+        if let Some(test) = facts.self_test.as_ref().filter(|test| !test.passed) {
+            let words = test.words.clone();
+            return Self::SelfTestFailed { words };
         }
         let failing = facts.destinations.iter().find_map(|(name, destination)| {
             let (since, reason) = destination.failing.clone()?;
@@ -73,7 +86,10 @@ impl Cause {
 
     pub(super) fn light(&self) -> Light {
         match self {
-            Self::NotReceiving { .. } | Self::NotSegmenting { .. } => Light::Red,
+            Self::NotReceiving { .. }
+            | Self::JournalUnusable
+            | Self::NotSegmenting { .. }
+            | Self::SelfTestFailed { .. } => Light::Red,
             Self::Loading | Self::NotDelivering { .. } => Light::Amber,
             Self::Ready => Light::Green,
         }
@@ -86,11 +102,13 @@ impl Cause {
                 let reason = reason.words(language);
                 language.tell("light-not-receiving", &[("reason", reason.into())])
             }
+            Self::JournalUnusable => language.say("light-journal-unusable"),
             Self::Loading => language.say("light-loading"),
             Self::NotSegmenting { reason } => {
                 let reason = Told::briefly(reason, language).words;
                 language.tell("light-not-segmenting", &[("reason", reason.into())])
             }
+            Self::SelfTestFailed { .. } => language.say("light-self-test-failed"),
             Self::NotDelivering {
                 destination,
                 reason,
@@ -113,16 +131,32 @@ impl Cause {
         match self {
             Self::NotSegmenting { reason } => Told::briefly(reason, language).detail,
             Self::NotDelivering { reason, .. } => Told::new(reason, language).detail,
-            Self::NotReceiving { .. } | Self::Loading | Self::Ready => None,
+            Self::NotReceiving {
+                reason: NotReceiving::CannotWrite { why },
+            } => Some(why.clone()),
+            Self::SelfTestFailed { words } => Some(words.clone()),
+            Self::NotReceiving {
+                reason: NotReceiving::DiskFull { .. },
+            }
+            | Self::JournalUnusable
+            | Self::Loading
+            | Self::Ready => None,
         }
     }
 
     /// What follows from it for the reader: who has to do what, or that nothing is to be done.
     pub(super) fn advice(&self, language: &Language) -> String {
         language.say(match self {
-            Self::NotReceiving { .. } => "advice-not-receiving",
+            Self::NotReceiving {
+                reason: NotReceiving::DiskFull { .. },
+            } => "advice-not-receiving",
+            Self::NotReceiving {
+                reason: NotReceiving::CannotWrite { .. },
+            } => "advice-cannot-write",
+            Self::JournalUnusable => "advice-journal-unusable",
             Self::Loading => "advice-loading",
             Self::NotSegmenting { .. } => "advice-not-segmenting",
+            Self::SelfTestFailed { .. } => "advice-self-test-failed",
             Self::NotDelivering { .. } => "advice-not-delivering",
             Self::Ready => "advice-ready",
         })
@@ -143,7 +177,7 @@ fn named(destination: &str, reason: &Trouble, language: &Language) -> String {
 mod tests {
     use super::*;
     use crate::dicom::TroubleKind;
-    use crate::status::{DestinationFacts, EngineFacts};
+    use crate::status::{DestinationFacts, EngineFacts, Notice, SelfTestFacts};
 
     fn words(facts: &Facts) -> (Light, String) {
         let cause = Cause::of(facts, 3);
@@ -180,6 +214,19 @@ mod tests {
         assert!(headline.contains("could not reach PACS"), "{headline}");
         assert!(headline.contains("3 results wait"), "{headline}");
 
+        facts.self_test = Some(SelfTestFacts {
+            at: Timestamp::UNIX_EPOCH,
+            passed: false,
+            words: "liver Dice 0.1".to_owned(),
+            seconds: 1.0,
+            liver_dice: Some(0.1),
+            tumour_dice: None,
+        });
+        let wrong = "The last self-test failed: results may be wrong".to_owned();
+        assert_eq!(words(&facts), (Light::Red, wrong));
+        let detail = Cause::of(&facts, 0).detail(Language::english());
+        assert_eq!(detail.as_deref(), Some("liver Dice 0.1"));
+
         facts.engine = Some(Err(Trouble::new(
             TroubleKind::GoldenCheck,
             "the golden check failed",
@@ -187,6 +234,23 @@ mod tests {
         let not_segmenting = "Receiving, not segmenting: the engine fails the model's golden check";
         let not_segmenting = not_segmenting.to_owned();
         assert_eq!(words(&facts), (Light::Red, not_segmenting));
+
+        facts.journal_unusable = Some(Notice::JournalUnusable {
+            why: "disk I/O error".to_owned(),
+        });
+        let waits = "Receiving, not segmenting or sending: the journal cannot be written";
+        assert_eq!(words(&facts), (Light::Red, waits.to_owned()));
+
+        facts.not_receiving = Some(NotReceiving::CannotWrite {
+            why: "read-only file system".to_owned(),
+        });
+        let unwritable = "Not receiving: the disk cannot be written".to_owned();
+        assert_eq!(words(&facts), (Light::Red, unwritable));
+        let cause = Cause::of(&facts, 0);
+        let detail = cause.detail(Language::english());
+        assert_eq!(detail.as_deref(), Some("read-only file system"));
+        let advice = cause.advice(Language::english());
+        assert!(advice.contains("file system"), "{advice}");
 
         facts.not_receiving = Some(NotReceiving::DiskFull {
             free_bytes: 5 << 20,

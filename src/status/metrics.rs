@@ -33,6 +33,7 @@ pub mod names {
     pub const SEG_TO_STORED: &str = "hepar_seg_to_stored_seconds";
     pub const SEG_TO_COMMITTED: &str = "hepar_seg_to_committed_seconds";
     pub const RECEIVING: &str = "hepar_receiving";
+    pub const JOURNAL_USABLE: &str = "hepar_journal_usable";
     pub const ENGINE_READY: &str = "hepar_engine_ready";
     pub const SELF_TEST_PASSED: &str = "hepar_self_test_passed";
     pub const DISK_FREE: &str = "hepar_disk_free_bytes";
@@ -151,6 +152,10 @@ fn describe() {
     describe_gauge!(
         names::RECEIVING,
         "1 while instances can be received and kept"
+    );
+    describe_gauge!(
+        names::JOURNAL_USABLE,
+        "1 while the journal can be written, 0 while work waits for it"
     );
     describe_gauge!(
         names::ENGINE_READY,

@@ -64,7 +64,13 @@ pub enum CertificateUse {
 /// Why instances cannot be received and kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotReceiving {
-    DiskFull { free_bytes: u64 },
+    DiskFull {
+        free_bytes: u64,
+    },
+    /// Bytes may be free, but none can be written.
+    CannotWrite {
+        why: String,
+    },
 }
 
 /// A message's key and its variables.
@@ -188,6 +194,7 @@ impl NotReceiving {
                 "not-receiving-disk-full",
                 &[("free", (free_bytes >> 20).into())],
             ),
+            Self::CannotWrite { .. } => language.say("not-receiving-cannot-write"),
         }
     }
 }
@@ -314,6 +321,9 @@ mod tests {
                 free_bytes: 7 << 20,
             };
             assert!(full.words(language).contains('7'));
+            let unwritable = NotReceiving::CannotWrite { why: String::new() };
+            assert_ne!(unwritable.words(language), full.words(language));
+            assert!(language.knows("not-receiving-cannot-write"));
         }
     }
 

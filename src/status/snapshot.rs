@@ -312,6 +312,7 @@ fn notices(facts: &Facts) -> Vec<Notice> {
     facts
         .notices
         .iter()
+        .chain(&facts.journal_unusable)
         .chain(declines)
         .chain(commitments)
         .cloned()

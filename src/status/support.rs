@@ -116,6 +116,7 @@ fn status(facts: &Facts, journal: &Journal) -> Result<String, JournalError> {
     let notices: Vec<String> = facts
         .notices
         .iter()
+        .chain(&facts.journal_unusable)
         .map(|notice| scrubbed(&notice.to_string()))
         .collect();
     let status = json!({

@@ -9,40 +9,16 @@ use crate::harness::{
     phantoms::Series,
     small_disk::SmallDisk,
     wait_for,
-    wire::{
-        ASSOCIATE_AC, ASSOCIATE_RJ, CT_IMAGE_STORAGE, Context, EXPLICIT_VR_LITTLE_ENDIAN,
-        IMPLICIT_VR_LITTLE_ENDIAN, VERIFICATION, Wire,
-    },
+    wire::{COME_AGAIN, ECHOING, STORING, Wire, asked},
 };
 
-/// The answer to a request with these contexts: accepted, or why not (PS3.8 table 9-21).
-fn asked(hepar: &Hepar, contexts: &[Context<'_>]) -> Result<(), [u8; 3]> {
-    let mut wire = Wire::connect(hepar.address());
-    let answer = wire
-        .request_association("RAW", "HEPAR", 16384, contexts)
-        .unwrap();
-    match answer.kind {
-        ASSOCIATE_AC => {
-            wire.release();
-            Ok(())
-        }
-        ASSOCIATE_RJ => Err(answer.body[1..4].try_into().unwrap()),
-        other => panic!("PDU {other} answers an association request"),
-    }
-}
-
-const STORING: [Context<'_>; 1] = [(1, CT_IMAGE_STORAGE, &[EXPLICIT_VR_LITTLE_ENDIAN])];
-const ECHOING: [Context<'_>; 1] = [(1, VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN])];
-
-/// Transient, by the presentation service, temporary congestion.
-const COME_AGAIN: [u8; 3] = [2, 3, 1];
 const OUT_OF_RESOURCES: u16 = 0xA700;
 
 /// The disk is emptied, and that is noticed.
 fn make_room(hepar: &Hepar, disk: &SmallDisk) {
     disk.make_room();
     wait_for("associations to be accepted again", || {
-        asked(hepar, &STORING).is_ok().then_some(())
+        asked(hepar.address(), &STORING).is_ok().then_some(())
     });
 }
 
@@ -88,10 +64,10 @@ fn a_full_disk_asks_senders_to_wait_keeps_what_is_unsent_and_recovers_by_itself(
     let mut running = Wire::associate(hepar.address());
     disk.leave_free(short.midpoint(reserve));
     wait_for("new associations to be refused", || {
-        (asked(&hepar, &STORING) == Err(COME_AGAIN)).then_some(())
+        (asked(hepar.address(), &STORING) == Err(COME_AGAIN)).then_some(())
     });
     assert_eq!(
-        asked(&hepar, &ECHOING),
+        asked(hepar.address(), &ECHOING),
         Ok(()),
         "an echo is always answered"
     );

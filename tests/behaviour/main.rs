@@ -36,6 +36,8 @@ mod corrupt_state;
 mod damaged_slices;
 /// A disk that fills up: senders are asked to wait, nothing unsent goes, and it recovers by itself.
 mod disk_full;
+/// A disk with room that takes nothing, or takes no journal: that is said at once.
+mod disk_takes_nothing;
 /// Scanners that send encrypted are heard beside those that send plain, and nobody else is.
 mod encrypted_associations;
 /// Results go encrypted to a PACS that is the right one, and to no other.

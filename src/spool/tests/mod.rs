@@ -262,9 +262,28 @@ fn many_associations_commit_at_once_and_each_instance_is_one_file() {
 }
 
 #[test]
+fn without_its_directory_nothing_can_be_kept_until_it_is_back() {
+    let (dir, spool) = spool();
+    let (instances, away) = (dir.path().join("instances"), dir.path().join("away"));
+    spool.check_writable().unwrap();
+    std::fs::rename(&instances, &away).unwrap();
+    spool.check_writable().unwrap_err();
+    std::fs::rename(&away, &instances).unwrap();
+    spool.check_writable().unwrap();
+    assert_eq!(files(&instances), [""; 0]);
+}
+
+#[test]
+fn free_space_that_cannot_be_asked_is_not_taken_for_any() {
+    let (dir, spool) = spool();
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    spool.free_space().unwrap_err();
+}
+
+#[test]
 fn free_space_is_asked_of_the_file_system() {
     let (_dir, spool) = spool();
-    let space = spool.free_space();
+    let space = spool.free_space().unwrap();
     assert!(
         space.available > 0 && space.available <= space.total,
         "{space:?}"

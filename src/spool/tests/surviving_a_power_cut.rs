@@ -202,6 +202,27 @@ fn a_full_disk_refuses_for_now_leaves_nothing_behind_and_recovers_by_itself() {
 }
 
 #[test]
+fn whether_anything_can_be_kept_is_tried_and_leaves_nothing_behind() {
+    let disk = PowerCut::after(usize::MAX, 2);
+    let spool = Spool::open(Path::new("/state"), &disk).unwrap();
+    for full in [false, true, false] {
+        disk.set_full(full);
+        let tried = spool.check_writable();
+        assert_eq!(tried.is_err_and(|err| err.is_out_of_space()), full);
+        assert_eq!(disk.paths(), Vec::<PathBuf>::new());
+    }
+    disk.cut_after(1);
+    assert!(spool.check_writable().is_err());
+    disk.restart_the_process();
+    Spool::open(Path::new("/state"), &disk).unwrap();
+    assert_eq!(
+        disk.paths(),
+        Vec::<PathBuf>::new(),
+        "swept by the next start"
+    );
+}
+
+#[test]
 fn after_a_failed_directory_sync_the_instance_is_written_anew() {
     let disk = PowerCut::after(usize::MAX, 2);
     let spool = Spool::open(Path::new("/state"), &disk).unwrap();

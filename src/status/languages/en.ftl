@@ -22,7 +22,9 @@ version = Hepar { $version }
 light-ready = Ready
 light-loading = Receiving; the model is being loaded
 light-not-receiving = Not receiving: { $reason }
+light-journal-unusable = Receiving, not segmenting or sending: the journal cannot be written
 light-not-segmenting = Receiving, not segmenting: { $reason }
+light-self-test-failed = The last self-test failed: results may be wrong
 light-not-delivering = { $what }, since { $since }; { $waiting ->
         [one] 1 result waits
        *[other] { $waiting } results wait
@@ -30,7 +32,10 @@ light-not-delivering = { $what }, since { $since }; { $waiting ->
 advice-ready = Receiving, segmenting and sending. Nothing to do.
 advice-loading = Series are received and kept; they are segmented as soon as the model has passed its check.
 advice-not-receiving = Scanners are asked to wait, keep their series and try again; nothing that still has to be sent is deleted. Call the biomedical engineer: the box needs space on its disk.
+advice-cannot-write = Scanners are asked to wait, keep their series and try again; what was received is not touched. Call the biomedical engineer: the disk or its file system needs service.
+advice-journal-unusable = Series are received and kept, none is lost; work goes on by itself once the journal can be written. Call the biomedical engineer: the disk needs service.
 advice-not-segmenting = Series are received and kept, none is lost. Call the biomedical engineer: the model or the accelerator needs service.
+advice-self-test-failed = A synthetic patient did not come out right. Do not rely on results until the biomedical engineer has looked; the test can be run again under "Box".
 advice-not-delivering = Nothing is lost and results are sent by themselves once it answers. Ask the PACS team whether it is running and reachable.
 
 ### The first page
@@ -153,6 +158,7 @@ certificate-of-listener = of the DICOM listener
 certificate-of-destination = shown to destination { $name }
 certificate-of-syslog = shown to the syslog server
 not-receiving-disk-full = the disk is full ({ $free } MB free)
+not-receiving-cannot-write = the disk cannot be written
 
 ### A series
 

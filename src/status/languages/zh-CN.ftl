@@ -22,12 +22,17 @@ version = Hepar { $version }
 light-ready = 就绪
 light-loading = 正在接收；模型加载中
 light-not-receiving = 无法接收：{ $reason }
+light-journal-unusable = 正在接收，无法分割和发送：日志库无法写入
 light-not-segmenting = 正在接收，无法分割：{ $reason }
+light-self-test-failed = 上次自检未通过：结果可能有误
 light-not-delivering = { $what }，自 { $since } 起；{ $waiting } 个结果等待发送，无丢失
 advice-ready = 接收、分割和发送均正常。无需操作。
 advice-loading = 序列已接收并保存；模型通过检查后立即开始分割。
 advice-not-receiving = 已请扫描仪等待，它们会保留序列并重试；尚待发送的内容不会被删除。请联系设备工程师：设备磁盘空间不足。
+advice-cannot-write = 已请扫描仪等待，它们会保留序列并重试；已接收的内容不受影响。请联系设备工程师：磁盘或其文件系统需要维护。
+advice-journal-unusable = 序列已接收并保存，没有丢失；日志库可以写入后，工作会自动继续。请联系设备工程师：磁盘需要维护。
 advice-not-segmenting = 序列已接收并保存，没有丢失。请联系设备工程师：模型或加速器需要维护。
+advice-self-test-failed = 合成患者的结果不正确。在设备工程师检查之前，请勿依赖结果；可在“设备”页面重新运行自检。
 advice-not-delivering = 没有丢失任何结果；对方恢复应答后会自动发送。请询问 PACS 管理员其是否正在运行且可以连接。
 
 ### 首页
@@ -145,6 +150,7 @@ certificate-of-listener = DICOM 接收端口
 certificate-of-destination = 向目的地 { $name } 出示
 certificate-of-syslog = 向 syslog 服务器出示
 not-receiving-disk-full = 磁盘已满（剩余 { $free } MB）
+not-receiving-cannot-write = 磁盘无法写入
 
 ### 序列
 

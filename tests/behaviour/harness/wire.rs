@@ -27,6 +27,13 @@ pub const ABORT: u8 = 7;
 pub const COMMAND: u8 = 1;
 pub const LAST: u8 = 2;
 
+/// What a sender proposes, and what somebody who verifies does.
+pub const STORING: [Context<'_>; 1] = [(1, CT_IMAGE_STORAGE, &[EXPLICIT_VR_LITTLE_ENDIAN])];
+pub const ECHOING: [Context<'_>; 1] = [(1, VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN])];
+
+/// Transient, by the presentation service, temporary congestion (PS3.8 table 9-21).
+pub const COME_AGAIN: [u8; 3] = [2, 3, 1];
+
 /// How long the appliance may take to answer before a test gives up on it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -171,6 +178,22 @@ impl Wire {
             None => true,
             Some(pdu) => pdu.kind == ABORT,
         }
+    }
+}
+
+/// The answer to a request with these contexts: accepted, or why not (PS3.8 table 9-21).
+pub fn asked(to: SocketAddr, contexts: &[Context<'_>]) -> Result<(), [u8; 3]> {
+    let mut wire = Wire::connect(to);
+    let answer = wire
+        .request_association("RAW", "HEPAR", 16384, contexts)
+        .unwrap();
+    match answer.kind {
+        ASSOCIATE_AC => {
+            wire.release();
+            Ok(())
+        }
+        ASSOCIATE_RJ => Err(answer.body[1..4].try_into().unwrap()),
+        other => panic!("PDU {other} answers an association request"),
     }
 }
 
