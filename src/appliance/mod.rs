@@ -57,6 +57,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     audit::AuditError,
+    chain,
     config::Config,
     dicom::{Remedy, Uid},
     encode::Equipment,
@@ -281,7 +282,17 @@ fn open_state(
         path: state_dir.to_owned(),
         source,
     })?;
-    let (journal, recovery) = Journal::open(&state_dir.join("journal.db"))?;
+    let opened = open_journal(state_dir);
+    let (journal, recovery, last) = match opened {
+        Err(error) if spool.give_space_up() => {
+            tracing::error!(
+                error = chain(&error),
+                "the journal cannot be used; trying with the space that was put by"
+            );
+            open_journal(state_dir)?
+        }
+        opened => opened?,
+    };
     if let Recovery::Rebuilt {
         set_aside, reason, ..
     } = &recovery
@@ -293,7 +304,6 @@ fn open_state(
         tracing::error!(%notice);
         facts.pin(|facts| facts.notices.push(notice));
     }
-    let last = journal.begin_run(&journal::boot())?;
     match last {
         LastRun::Unknown | LastRun::Stopped => {}
         LastRun::WentDownWithTheMachine | LastRun::Died => {
@@ -313,6 +323,12 @@ fn open_state(
         tracing::info!(recorded, "instances on disk were unknown to the journal");
     }
     Ok((spool, journal))
+}
+
+fn open_journal(state_dir: &Path) -> Result<(Journal, Recovery, LastRun), JournalError> {
+    let (journal, recovery) = Journal::open(&state_dir.join("journal.db"))?;
+    let last = journal.begin_run(&journal::boot())?;
+    Ok((journal, recovery, last))
 }
 
 async fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListener, StartError> {

@@ -1,7 +1,7 @@
 //! Keeps the disk from filling up, and the door shut while nothing can be kept.
 //!
 //! That bytes are free does not mean that they can be written: a file system becomes read-only, runs
-//! out of inodes, or is not there any more. So every look tries. A journal that cannot be written
+//! out of inodes, or is not there any more. So it is tried, now and then. A journal that cannot be written
 //! shuts no door, because the files are the truth about instances; the dispatcher hears of it, as it
 //! would with the next series, and puts its work down.
 
@@ -28,6 +28,10 @@ use crate::{
 
 /// How often the disk is looked at.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// How often it is tried whether something can be written; at every look while it cannot. Flash wears
+/// out by being written to.
+const TRY: Duration = Duration::from_secs(20);
 
 /// How often old series are looked for; at every look while space is short.
 const SWEEP: Duration = Duration::from_mins(10);
@@ -62,20 +66,29 @@ impl Upkeep {
             room: Room::Enough,
             not_receiving: None,
         };
-        let mut swept_at: Option<Instant> = None;
+        let (mut swept_at, mut tried_at) = (None::<Instant>, None::<Instant>);
         loop {
             let since_sweep = swept_at.map(|at| at.elapsed());
             let due = since_sweep.is_none_or(|since| since >= SWEEP) || found.room != Room::Enough;
             if due {
                 swept_at = Some(Instant::now());
             }
+            let trying =
+                tried_at.is_none_or(|at| at.elapsed() >= TRY) || found.unwritable().is_some();
+            if trying {
+                tried_at = Some(Instant::now());
+            }
             let (keeping, before) = (Arc::clone(&upkeep), found.clone());
             let looked = tokio::task::spawn_blocking(move || {
                 if due {
                     keeping.sweep(since_sweep.unwrap_or_default());
                 }
-                let found = keeping.look(&before);
-                let journal = keeping.try_journal(&found);
+                let found = keeping.look(&before, trying);
+                let journal = if trying {
+                    keeping.try_journal(&found)
+                } else {
+                    Ok(())
+                };
                 (found, journal)
             });
             if let Ok((seen, journal)) = looked.await {
@@ -93,17 +106,29 @@ impl Upkeep {
         }
     }
 
-    fn look(&self, before: &Found) -> Found {
+    fn look(&self, before: &Found, trying: bool) -> Found {
         let known = self.spool.free_space();
         let space = known.as_ref().copied().unwrap_or_default();
         let room = known.as_ref().map_or(before.room, |space| {
             Watermarks::of(space.total).room(*space, before.room)
         });
-        let tried = known.and_then(|_| self.spool.check_writable());
+        let tried = known.and_then(|_| {
+            if trying {
+                self.spool.check_writable()
+            } else {
+                Ok(())
+            }
+        });
         let found = Found {
             room,
             not_receiving: not_receiving(room, space.available, tried),
         };
+        if trying
+            && found.admission() == Admission::Open
+            && let Err(error) = self.spool.put_space_by(space)
+        {
+            tracing::warn!(error = chain(&error), "no space could be put by");
+        }
         found.tell_what_changed(before, space);
         self.facts.pin(|facts| {
             facts.disk_free_bytes = space.available;

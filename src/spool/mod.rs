@@ -14,6 +14,7 @@
 //! results/     what we made
 //! journal.db   where every series is on its way ([`journal`]); rebuilt from instances/ if lost
 //! lock         held while a process works here
+//! spare        space put by for a start on a full disk
 //! ```
 //!
 //! Every file is written under another name, synced, renamed, and the directory synced, in this
@@ -29,6 +30,7 @@ mod removal;
 pub mod retention;
 mod retention_clock;
 mod room;
+mod spare;
 mod sweep;
 
 #[cfg(test)]

@@ -111,3 +111,29 @@ fn a_full_disk_asks_senders_to_wait_keeps_what_is_unsent_and_recovers_by_itself(
         ),
     );
 }
+
+#[test]
+fn a_start_on_a_disk_that_somebody_else_has_filled_makes_room_by_itself() {
+    let Some(disk) = SmallDisk::of_megabytes(48) else {
+        return;
+    };
+    let mut hepar = Hepar::setup().keeping_state_in(disk.path()).start();
+    let series = Series::small_abdomen(1310);
+    Modality::dcmsend(&[])
+        .send(hepar.address(), &series.files)
+        .expect_all(series.len());
+    hepar.wait_for_state(&series.uid, "delivered");
+    wait_for("space to be put by", || {
+        disk.path().join("spare").exists().then_some(())
+    });
+    disk.leave_free(0);
+    hepar.kill();
+    disk.leave_free(0);
+    hepar.start_again();
+    wait_for("the delivered series to be removed", || {
+        instances(disk.path()).is_empty().then_some(())
+    });
+    let known = hepar.series(&series.uid).unwrap();
+    assert_eq!(known["state"], "delivered", "it is remembered");
+    make_room(&hepar, &disk);
+}
