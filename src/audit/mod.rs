@@ -8,10 +8,11 @@
 //! The messages follow PS3.15 A.5: the schema of A.5.1 and the conventions of A.5.2, of the events
 //! Application Activity (A.5.3.1), Begin Transferring DICOM Instances (A.5.3.3), Data Export
 //! (A.5.3.4), DICOM Instances Accessed (A.5.3.6), DICOM Instances Transferred (A.5.3.7), Security
-//! Alert (A.5.3.11) and User Authentication (A.5.3.12), with the codes of PS3.16 CID 400, 401, 402, 404 and 405. On the wire they are
-//! syslog messages (RFC 5424, as PS3.15 A.6 wants them: MSGID `DICOM+RFC3881`, a byte order mark
-//! before the XML) framed by their length (RFC 5425). The standard has no event for an association
-//! that is merely accepted: who sent is in Instances Transferred, who was refused in Security Alert.
+//! Alert (A.5.3.11) and User Authentication (A.5.3.12), with the codes of PS3.16 CID 400, 401, 402,
+//! 404 and 405. On the wire they are syslog messages (RFC 5424, as PS3.15 A.6 wants them: MSGID
+//! `DICOM+RFC3881`, a byte order mark before the XML) framed by their length (RFC 5425). The standard
+//! has no event for an association that is merely accepted: who sent is in Instances Transferred, who
+//! was refused in Security Alert.
 //! Who looked at a patient is in Instances Accessed, once for each login and series; without a login,
 //! on loopback, nobody is asked who they are, and looking is not recorded.
 //!
