@@ -3,7 +3,8 @@
 //! After an incident this is what remains, so it is append-only, durable before it counts, and says
 //! when something could not be recorded. Parts hand [`Event`]s to a [`Log`] and go on; a thread
 //! writes them as DICOM audit messages into files in the state directory, and, where a syslog
-//! server is configured, another thread sends them there, from the files, at least once.
+//! server is configured, another thread sends them there, from the files, until the server's side has
+//! acknowledged them.
 //!
 //! The messages follow PS3.15 A.5: the schema of A.5.1 and the conventions of A.5.2, of the events
 //! Application Activity (A.5.3.1), Begin Transferring DICOM Instances (A.5.3.3), Data Export
@@ -28,6 +29,7 @@ mod patient;
 mod record;
 mod recorder;
 mod refusals;
+mod send_queue;
 mod syslog;
 #[cfg(test)]
 mod tests;

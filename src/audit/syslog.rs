@@ -1,8 +1,9 @@
 //! The trail's way to a syslog server: syslog over TLS (RFC 5425), from the files, at least once.
 //!
-//! Syslog has no acknowledgements, so a record counts as sent when the connection that took it is
-//! still open a moment later; the place in the trail is then made durable. What a server lost in
-//! that moment is lost to it; what it was sent twice it has twice.
+//! Syslog has no acknowledgements, so a record counts as sent when the other side's kernel has
+//! acknowledged it and the connection is still open a moment later; the place in the trail is then
+//! made durable. What a server, or a relay before it, lost after that is lost to it, and still in
+//! the files; what it was sent twice it has twice.
 
 use std::{
     io::{self, Read, Write},
@@ -15,8 +16,9 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rustls::{ClientConnection, StreamOwned};
+use socket2::SockRef;
 
-use super::{AuditError, Cursor};
+use super::{AuditError, Cursor, send_queue};
 use crate::{chain, tls};
 
 /// Where the trail is sent.
@@ -99,6 +101,7 @@ impl Syslog {
             open.write_all(format!("{} {record}", record.len()).as_bytes())?;
         }
         open.flush()?;
+        send_queue::wait_until_empty(&open.sock, PATIENCE)?;
         is_still_open(open)?;
         next.save(&place)?;
         Ok(Progress::Sent)
@@ -111,6 +114,8 @@ impl Syslog {
                 Ok(socket) => {
                     socket.set_read_timeout(Some(PATIENCE))?;
                     socket.set_write_timeout(Some(PATIENCE))?;
+                    // What is given up is not sent behind the next connection's back.
+                    SockRef::from(&socket).set_tcp_user_timeout(Some(PATIENCE))?;
                     let connection =
                         ClientConnection::new(Arc::clone(&self.tls.config), self.tls.name.clone())
                             .map_err(io::Error::other)?;
@@ -156,10 +161,100 @@ fn words(error: &io::Error) -> String {
 }
 
 const BATCH: usize = 100;
-/// For connecting, for the handshake, for taking what we send.
+/// For connecting, for the handshake, for taking and acknowledging what we send.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a connection must outlive what was written to it.
 const MOMENT: Duration = Duration::from_millis(300);
 const IDLE: Duration = Duration::from_mins(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, path::Path};
+
+    use rustls::ServerConnection;
+
+    use super::*;
+    use crate::{
+        audit::file::{Limits, Trail},
+        tls::{
+            ClientCertificates, PeerRule,
+            testing::{Authority, Life},
+        },
+    };
+
+    /// Stops reading its first connection once that is encrypted, and reads all of the second.
+    fn stalls_once(listener: TcpListener, tls: tls::Server) -> JoinHandle<Vec<u8>> {
+        // So little that most of what is sent stays with the sender.
+        SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
+        thread::spawn(move || {
+            let connection = || ServerConnection::new(Arc::clone(&tls.config)).unwrap();
+            let (mut stalled, _) = listener.accept().unwrap();
+            connection().complete_io(&mut stalled).unwrap();
+            let (socket, _) = listener.accept().unwrap();
+            let mut taken = Vec::new();
+            // The client goes without a farewell.
+            let _ = StreamOwned::new(connection(), socket).read_to_end(&mut taken);
+            taken
+        })
+    }
+
+    fn sender(home: &Path, address: String, authority: &Authority) -> Syslog {
+        let authorities = tls::authorities(&authority.file(home, "ca.pem")).unwrap();
+        let rule = PeerRule {
+            authorities: Some(authorities),
+            pin: None,
+        };
+        Syslog {
+            address,
+            tls: tls::Client {
+                config: tls::client_config(rule, None).unwrap(),
+                name: tls::server_name("localhost").unwrap(),
+                certificate: None,
+            },
+            directory: home.join("audit"),
+            report: Box::new(|_| {}),
+        }
+    }
+
+    #[test]
+    fn what_a_server_does_not_take_counts_as_sent_once_it_does() {
+        let home = tempfile::tempdir().unwrap();
+        let authority = Authority::new("hospital");
+        let identity = authority
+            .issue(home.path(), "syslog", Life::Valid)
+            .identity();
+        let tls = tls::server_config(&identity, None, ClientCertificates::Off).unwrap();
+        let tls = tls::Server {
+            config: tls,
+            certificate: identity.certificate().clone(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = stalls_once(listener, tls);
+        let syslog = sender(home.path(), address, &authority);
+        let limits = Limits {
+            file: 1 << 20,
+            files: 2,
+        };
+        let records: Vec<_> = (0..BATCH)
+            .map(|i| format!("<{i:02000}</AuditMessage>"))
+            .collect();
+        let mut trail = Trail::open(&syslog.directory, limits).unwrap();
+        trail.append(&records).unwrap();
+
+        let place = syslog.directory.join("sent.json");
+        assert!(syslog.send(&mut None).is_err());
+        assert_eq!(Cursor::load(&place), Cursor::default());
+        let mut link = None;
+        assert!(matches!(syslog.send(&mut link), Ok(Progress::Sent)));
+        assert_ne!(Cursor::load(&place), Cursor::default());
+        drop(link);
+        let framed: Vec<_> = records
+            .iter()
+            .map(|record| format!("{} {record}", record.len()))
+            .collect();
+        assert!(server.join().unwrap() == framed.concat().as_bytes());
+    }
+}
