@@ -64,8 +64,8 @@ pub fn not_asked(limits: &GateThresholds) -> Vec<&'static str> {
     doubt::not_asked(limits)
 }
 
-/// Below this is gas, above it tissue.
-const GAS_HU: [f64; 2] = [f64::MIN, -500.0];
+/// Above this is tissue; below it nothing was measured: padding that nobody declared.
+const GAS_HU: [f64; 2] = [-1150.0, -500.0];
 /// A peak holds at least this share of the voxels; the body of a child in a large field does.
 const PEAK_SHARE: f64 = 0.002;
 

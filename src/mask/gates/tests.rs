@@ -108,6 +108,29 @@ fn numbers_that_are_no_hounsfield_units_are_refused() {
     );
 }
 
+/// An abdomen with noise in the air around it, in a round field of view whose corners hold a value that
+/// is not declared as padding.
+fn padded_abdomen(offset_hu: i16) -> HuHistogram {
+    let air = (-1040..-960).step_by(2).map(|hu| (hu, 7));
+    let others = [(-3024, 215), (-100, 100), (50, 385)];
+    let shifted = air.chain(others).map(|(hu, count)| (hu + offset_hu, count));
+    histogram(&shifted.collect::<Vec<_>>())
+}
+
+#[test]
+fn corners_without_a_measurement_are_no_air() {
+    for code in ["hu-air", "hu-fat", "hu-soft-tissue"] {
+        assert_eq!(outcome(code, &padded_abdomen(0), LIVER, 2.5), Outcome::Pass);
+    }
+    // The intercept applied twice: tissue lies where air should, and none where tissue should.
+    assert_eq!(
+        outcome("hu-soft-tissue", &padded_abdomen(-1024), LIVER, 2.5),
+        Outcome::Refuse
+    );
+    let inside = histogram(&[(-3024, 215), (-100, 200), (50, 585)]);
+    assert_eq!(outcome("hu-air", &inside, LIVER, 2.5), Outcome::Warn);
+}
+
 #[test]
 fn a_field_of_view_inside_the_body_is_only_remarked_on() {
     let inside = histogram(&[(-100, 200), (50, 800)]);
