@@ -193,7 +193,8 @@ fn series(criterion: &mut Criterion) {
             criterion::BatchSize::LargeInput,
         );
     });
-    group.bench_function("measure", |b| b.iter(|| measure(&labels, &stack)));
+    let seen = [0..stack.geometry.rows(), 0..stack.geometry.columns()];
+    group.bench_function("measure", |b| b.iter(|| measure(&labels, &stack, &seen)));
     group.bench_function("seg", |b| {
         b.iter(|| {
             encode::segmentation(&SegInput {

@@ -225,7 +225,9 @@ pub fn finish(complete: &Complete<'_>) -> Result<Finished, FinishError> {
     let view = View::of(&judged, &along_mm);
     let mut labels = label(&slices, &along_mm, &view, &manifest.postprocess)?;
     let changes = clean(&mut labels, &slices, &stack, &manifest.postprocess)?;
-    let findings = mask::measure(&labels, &stack);
+    // All slices of a stack have one size and one spacing.
+    let seen = slices.first().map(|slice| slice.placement.seen());
+    let findings = mask::measure(&labels, &stack, &seen.unwrap_or_default());
     let (histogram, sample) = appearance(&slices, &view, &manifest.postprocess);
     let gates = mask::examine(
         &Examination {

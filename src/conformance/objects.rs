@@ -100,7 +100,8 @@ impl Examples {
         // The truth stands in for what a network would find.
         let truth = phantom.truth.axis_iter(Axis(0));
         let labels: Labels = truth.map(|slice| slice.to_owned()).collect();
-        let findings = mask::measure(&labels, &stack);
+        let seen = [0..stack.geometry.rows(), 0..stack.geometry.columns()];
+        let findings = mask::measure(&labels, &stack, &seen);
         let manifest = Bundle::embedded()?.manifest;
         let equipment = Equipment {
             manufacturer: "Hepar".to_owned(),

@@ -6,7 +6,7 @@
 //! source's own axes and only the small square result is turned into the network's orientation, so
 //! turning is exact.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use super::Image;
 use crate::{
@@ -57,6 +57,15 @@ impl Placement {
             axis(self.rows, between_rows),
             axis(self.columns, between_columns),
         ]
+    }
+
+    /// Rows and columns whose centres lie in the field of view; of the others the network says nothing.
+    #[must_use]
+    pub fn seen(&self) -> [Range<usize>; 2] {
+        self.centres(1).map(|centres| {
+            let first = centres.partition_point(|centre| *centre < -0.5);
+            first..centres.partition_point(|centre| *centre <= 0.5)
+        })
     }
 
     /// A square of `side` x `side` values, turned from the network's orientation to the source's.

@@ -282,7 +282,7 @@ fn organ(of: &Examination<'_>, limits: &GateThresholds) -> Vec<Gate> {
             f64::from(u8::from(findings.liver_cut)),
             "",
             if findings.liver_cut {
-                "the liver reaches the edge of what was imaged: its volume is a lower bound"
+                "the liver reaches the edge of what the model saw: its volume is a lower bound"
             } else {
                 "the liver was imaged whole"
             },

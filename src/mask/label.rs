@@ -285,5 +285,6 @@ mod tests {
         let total: usize = labels.iter().map(|label| usize::from(*label)).sum();
         assert_eq!(total, 250 * 250);
         assert_eq!((labels[[24, 150]], labels[[25, 150]]), (0, 1));
+        assert_eq!(placement.seen(), [25..275, 25..275]);
     }
 }

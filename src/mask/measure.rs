@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::Serialize;
 
 use super::{
@@ -22,7 +24,7 @@ pub struct Findings {
     pub complete: bool,
     /// From the lowest to the highest slice with liver, along the stack, mm; 0 without liver.
     pub liver_extent_mm: f64,
-    /// Whether the liver reaches the first or last slice, or the edge of one.
+    /// Whether the liver reaches the first or last slice, or the edge of what was seen of one.
     pub liver_cut: bool,
     /// Centre of mass of the liver with its tumours, patient coordinates.
     pub liver_centroid_lps: Option<[f64; 3]>,
@@ -42,12 +44,13 @@ pub struct Lesion {
     pub segment: u8,
 }
 
-/// Measures a label map with the geometry its series arrived with.
+/// Measures a label map with the geometry its series arrived with. `seen` are the rows and columns of each
+/// slice that could be given a label.
 ///
 /// # Panics
 /// If the labels are not those of this stack.
 #[must_use]
-pub fn measure(labels: &Labels, stack: &Stack) -> Findings {
+pub fn measure(labels: &Labels, stack: &Stack, seen: &[Range<usize>; 2]) -> Findings {
     let geometry = &stack.geometry;
     labels.assert_fits(geometry);
     let organ = Runs::of(&labels.slices, |label| label != 0);
@@ -69,17 +72,19 @@ pub fn measure(labels: &Labels, stack: &Stack) -> Findings {
         lesions,
         complete: !stack.is_partial(),
         liver_extent_mm: extent.map_or(0.0, |(first, last)| (last - first).abs()),
-        liver_cut: organ.all.iter().any(|run| is_at_edge(*run, geometry)),
+        liver_cut: organ.all.iter().any(|run| is_at_edge(*run, geometry, seen)),
         liver_centroid_lps: whole.centroid(),
     }
 }
 
-fn is_at_edge(run: Run, geometry: &VolumeGeometry) -> bool {
-    let is_outermost = |at: u32, count: usize| at == 0 || at as usize + 1 == count;
-    is_outermost(run.slice, geometry.n_slices())
-        || is_outermost(run.row, geometry.rows())
-        || run.start == 0
-        || run.end as usize == geometry.columns()
+fn is_at_edge(run: Run, geometry: &VolumeGeometry, [rows, columns]: &[Range<usize>; 2]) -> bool {
+    let [slice, row, start, end] = [run.slice, run.row, run.start, run.end].map(|at| at as usize);
+    let reaches = |within: &Range<usize>, first: usize, end: usize| {
+        first <= within.start || end >= within.end
+    };
+    reaches(&(0..geometry.n_slices()), slice, slice + 1)
+        || reaches(rows, row, row + 1)
+        || reaches(columns, start, end)
 }
 
 fn lesions(labels: &Labels, geometry: &VolumeGeometry) -> Vec<Lesion> {
@@ -204,7 +209,7 @@ mod tests {
     use std::f64::consts::PI;
 
     use super::*;
-    use crate::mask::testing::{ball, fill, paint, stack};
+    use crate::mask::testing::{ball, fill, paint, stack, whole};
 
     fn near(found: f64, expected: f64, share: f64) -> bool {
         (found - expected).abs() <= share * expected
@@ -222,7 +227,7 @@ mod tests {
             (true, _) => 1,
             _ => 0,
         });
-        let findings = measure(&labels, &stack);
+        let findings = measure(&labels, &stack, &whole(&stack));
         let ml = |radius: f64| 4.0 / 3.0 * PI * radius.powi(3) / 1000.0;
         assert!(near(findings.tumour_ml, ml(11.0), 0.02), "{findings:?}");
         assert!(
@@ -255,7 +260,7 @@ mod tests {
             let (slice, row, column) = voxel;
             fill(&mut labels, slice, [row..row + 1, column..column + 1], 2);
         }
-        let findings = measure(&labels, &stack);
+        let findings = measure(&labels, &stack, &whole(&stack));
         let volumes: Vec<f64> = findings.lesions.iter().map(|l| l.volume_ml).collect();
         assert_eq!(volumes, [0.002, 0.001]);
     }
@@ -268,7 +273,7 @@ mod tests {
             fill(&mut labels, slice, [3..4, 3..4], 2);
         }
         fill(&mut labels, 2, [3..4, 3..8], 2);
-        let lesion = &measure(&labels, &stack).lesions[0];
+        let lesion = &measure(&labels, &stack, &whole(&stack)).lesions[0];
         // Five pixels of 2 mm in a row, not the 20 mm through the slices.
         assert!((lesion.longest_axial_mm - 10.0).abs() < 1e-9, "{lesion:?}");
     }
@@ -276,9 +281,30 @@ mod tests {
     #[test]
     fn nothing_found_is_an_answer() {
         let stack = stack([3, 4, 4], [1.0, 1.0, 1.0]);
-        let findings = measure(&paint(&stack, |_| 0), &stack);
+        let findings = measure(&paint(&stack, |_| 0), &stack, &whole(&stack));
         assert_eq!((findings.liver_ml, findings.tumour_ml), (0.0, 0.0));
         assert!(findings.lesions.is_empty());
         assert_eq!(findings.liver_centroid_lps, None);
+    }
+
+    #[test]
+    fn a_liver_at_the_edge_of_what_was_seen_is_cut() {
+        let stack = stack([5, 300, 300], [5.0, 2.0, 2.0]);
+        // 500 of 600 mm.
+        let seen = [25..275, 25..275];
+        let cut = |rows, columns| {
+            let mut labels = paint(&stack, |_| 0);
+            fill(&mut labels, 2, [rows, columns], 1);
+            measure(&labels, &stack, &seen).liver_cut
+        };
+        assert!(!cut(26..274, 26..274));
+        for (rows, columns) in [
+            (25..100, 30..100),
+            (200..275, 30..100),
+            (30..100, 25..100),
+            (30..100, 200..275),
+        ] {
+            assert!(cut(rows.clone(), columns.clone()), "{rows:?} {columns:?}");
+        }
     }
 }

@@ -46,6 +46,11 @@ pub(crate) fn paint(stack: &Stack, label: impl Fn([f64; 3]) -> u8) -> Labels {
     (0..geometry.n_slices()).map(slice).collect()
 }
 
+/// The rows and columns of every slice.
+pub(crate) fn whole(stack: &Stack) -> [Range<usize>; 2] {
+    [0..stack.geometry.rows(), 0..stack.geometry.columns()]
+}
+
 /// Gives a rectangle of one slice, rows and columns, a label.
 pub(crate) fn fill(labels: &mut Labels, slice: usize, rectangle: [Range<usize>; 2], label: u8) {
     let [rows, columns] = rectangle;

@@ -72,10 +72,11 @@ pub fn encode(files: &[Vec<u8>], labels: &Array3<u8>, now: &str) -> Results {
     };
     let segmentation = encode::segmentation(&source).unwrap();
     let remarks: Vec<String> = stack.findings.iter().map(ToString::to_string).collect();
+    let seen = [0..stack.geometry.rows(), 0..stack.geometry.columns()];
     let report = encode::report(&ReportInput {
         source: &source,
         segmentation: &segmentation,
-        findings: &mask::measure(&labels, &stack),
+        findings: &mask::measure(&labels, &stack, &seen),
         remarks: &remarks,
     });
     Results {

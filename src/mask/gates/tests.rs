@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     mask::{
         measure,
-        testing::{ball, paint, stack},
+        testing::{ball, paint, stack, whole},
     },
     model::Limits,
     volume::HuSlice,
@@ -36,7 +36,7 @@ fn outcome(
     let stack = stack([slices, 100, 100], [step_mm, 4.0, 4.0]);
     let liver = ball([130.0, 180.0, column_mm], radius_mm);
     let labels = paint(&stack, |at| u8::from(liver(at)));
-    let findings = measure(&labels, &stack);
+    let findings = measure(&labels, &stack, &whole(&stack));
     let changes = Changes {
         largest_share: 1.0,
         ..Changes::default()
@@ -72,7 +72,7 @@ fn a_usual_abdomen_passes_every_gate() {
     let stack = stack([100, 100, 100], [2.5, 4.0, 4.0]);
     let liver = ball([120.0, 180.0, 120.0], 70.0);
     let labels = paint(&stack, |at| u8::from(liver(at)));
-    let findings = measure(&labels, &stack);
+    let findings = measure(&labels, &stack, &whole(&stack));
     let changes = Changes {
         largest_share: 1.0,
         ..Changes::default()

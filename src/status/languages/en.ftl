@@ -296,7 +296,7 @@ gate-liver-extent = The liver reaches over { $measured } mm
 gate-liver-side = The liver lies { $measured } mm to the patient's right of the image centre
 gate-liver-cut = { $outcome ->
         [pass] The liver was imaged whole
-       *[other] The liver reaches the edge of what was imaged: its volume is a lower bound
+       *[other] The liver reaches the edge of what the model saw: its volume is a lower bound
     }
 gate-contrast-phase = { $outcome ->
         [pass] The liver is enhanced: { $measured } HU

@@ -284,7 +284,7 @@ gate-liver-extent = 肝脏跨度 { $measured } mm
 gate-liver-side = 肝脏位于图像中心偏患者右侧 { $measured } mm
 gate-liver-cut = { $outcome ->
         [pass] 肝脏完整成像
-       *[other] 肝脏触及成像边缘：其体积为下限
+       *[other] 肝脏触及模型所见范围的边缘：其体积为下限
     }
 gate-contrast-phase = { $outcome ->
         [pass] 肝脏有增强：{ $measured } HU
