@@ -73,8 +73,8 @@ pub enum Metric {
 impl Metric {
     pub(super) fn better(self) -> Better {
         match self {
-            Self::VolumeError
-            | Self::AbsoluteVolumeError
+            Self::VolumeError => Better::NearZero,
+            Self::AbsoluteVolumeError
             | Self::Hausdorff
             | Self::Hausdorff95
             | Self::Hausdorff95Pooled

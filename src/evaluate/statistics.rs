@@ -16,11 +16,29 @@ pub struct Summary {
     pub worst: f64,
 }
 
-/// Which end of a metric is the bad one.
+/// Where a metric is good.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Better {
     Higher,
     Lower,
+    /// Of an error that has a sign.
+    NearZero,
+}
+
+impl Better {
+    /// The worst of ascending values.
+    fn worst(self, ascending: &[f64]) -> f64 {
+        let by_size = |a: &f64, b: &f64| a.abs().total_cmp(&b.abs());
+        match self {
+            Self::Higher => percentile(ascending, 0.0),
+            Self::Lower => percentile(ascending, 100.0),
+            Self::NearZero => ascending
+                .iter()
+                .copied()
+                .max_by(by_size)
+                .unwrap_or(f64::NAN),
+        }
+    }
 }
 
 impl Summary {
@@ -40,7 +58,7 @@ impl Summary {
             low,
             high,
             median: percentile(&sorted, 50.0),
-            worst: percentile(&sorted, if better == Better::Higher { 0.0 } else { 100.0 }),
+            worst: better.worst(&sorted),
         })
     }
 }
@@ -117,5 +135,16 @@ mod tests {
             Summary::of(&values, Better::Higher, RESAMPLING)
         );
         assert_eq!(Summary::of(&[], Better::Lower, RESAMPLING), None);
+    }
+
+    #[test]
+    fn the_worst_of_a_signed_error_is_the_largest_either_way() {
+        let worst = |better| {
+            Summary::of(&[-60.0, 5.0], better, RESAMPLING)
+                .unwrap()
+                .worst
+        };
+        assert!((worst(Better::NearZero) - -60.0).abs() < 1e-12);
+        assert!((worst(Better::Lower) - 5.0).abs() < 1e-12);
     }
 }
