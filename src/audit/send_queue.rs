@@ -71,7 +71,7 @@ mod tests {
             let (mut other, _) = listener.accept().unwrap();
             wait_until_empty(&socket, Duration::from_secs(5)).unwrap();
             socket.set_nonblocking(true).unwrap();
-            let written = socket.write(&[7; 200_000]).unwrap();
+            let written = socket.write(&vec![7; 200_000]).unwrap();
             let stuck = wait_until_empty(&socket, Duration::from_millis(100)).unwrap_err();
             assert_eq!(stuck.kind(), io::ErrorKind::TimedOut);
             let taken = thread::spawn(move || other.read_exact(&mut vec![0; written]));

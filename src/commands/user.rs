@@ -87,7 +87,7 @@ impl User {
                 }
             }
             Action::Remove { name } => {
-                Users::change(&path, &state_dir, |users| users.remove(&name))?
+                Users::change(&path, &state_dir, |users| users.remove(&name))?;
             }
             Action::SetPassword { name, password } => {
                 let (password, must_change) = password.take()?;
