@@ -323,11 +323,15 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let listening = listener.local_addr().unwrap();
         let mut patience = Patience::new("pacs", &CancellationToken::new());
+        let begun = Instant::now();
         let connected = connect_first(
-            &[silent, listening],
-            Duration::from_millis(400),
+            &[silent, listening, listening],
+            3 * LEAST_SHARE,
             &mut patience,
         );
         assert_eq!(connected.unwrap().unwrap().peer_addr().unwrap(), listening);
+        let waited = begun.elapsed();
+        assert!(waited >= LEAST_SHARE, "it was not silent");
+        assert!(waited < 2 * LEAST_SHARE, "{waited:?} of all the time");
     }
 }
