@@ -1,5 +1,7 @@
 //! A PACS that is down, full, picky or rude gets the result once, when it can take it.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::harness::{appliance::Hepar, modality::Modality, pacs::Pacs, phantoms::Series};
@@ -49,6 +51,28 @@ fn a_result_waits_for_a_pacs_that_is_down_and_reaches_it_once() {
     pacs.start();
     hepar.wait_for_state(&series.uid, "delivered");
     assert_eq!(pacs.ledger().len(), 1, "it came once");
+    assert_eq!(pacs.received().len(), 1);
+}
+
+#[test]
+fn what_waits_for_a_destination_that_was_renamed_goes_to_the_new_one() {
+    let mut pacs = Pacs::down(&[]);
+    let mut hepar = Hepar::setup().sending_to(&pacs).start();
+    let series = push(&hepar, 301);
+    first_failure(&hepar, &series, "pacs");
+    hepar.terminate();
+    let text = fs::read_to_string(hepar.config()).unwrap();
+    let renamed = text.replace("name = \"pacs\"", "name = \"archive\"");
+    assert_ne!(text, renamed);
+    fs::write(hepar.config(), renamed).unwrap();
+
+    pacs.start();
+    hepar.start_again();
+    let end = hepar.wait_for_state(&series.uid, "delivered");
+    let destinations = end["destinations"].as_array().unwrap();
+    assert_eq!(destinations.len(), 1, "{end}");
+    assert_eq!(destinations[0]["name"], "archive");
+    assert_eq!(pacs.ledger().len(), 1);
     assert_eq!(pacs.received().len(), 1);
 }
 
