@@ -125,6 +125,10 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// The page is redrawn at most this often, however fast slices arrive.
 const REDRAW: Duration = Duration::from_millis(250);
 
+/// However little happens, the page hears something as often as this: that a box without power says
+/// nothing is all that tells of it.
+const ALIVE: Duration = Duration::from_secs(5);
+
 /// Serves the page on `listener` until `stop`.
 pub async fn serve(
     listener: TcpListener,
@@ -323,7 +327,9 @@ async fn events(
     let events = changes
         .throttle(REDRAW)
         .map(|version| Ok(Event::default().event("changed").data(version.to_string())));
-    Sse::new(events).keep_alive(KeepAlive::default())
+    // Not a comment, which scripts do not see.
+    let alive = Event::default().event("alive").data("");
+    Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE).event(alive))
 }
 
 async fn metrics(State(pages): Shared) -> Response {

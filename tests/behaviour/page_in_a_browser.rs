@@ -56,9 +56,13 @@ fn a_study_is_followed_from_its_first_slice_to_the_pacs_and_ordered_again() {
         .send(hepar.address(), &series.files)
         .expect_all(series.len());
     // Each with the patience of its own: a busy machine takes its time for all of them.
-    for reached in ["FOLLOWED", "LOOKED AT", "ORDERED", "STOP"] {
+    for reached in ["FOLLOWED", "LOOKED AT", "ORDERED", "FREEZE"] {
         wait_for_turn(&mut browser, reached);
     }
+    hepar.freeze();
+    wait_for_turn(&mut browser, "THAW");
+    hepar.thaw();
+    wait_for_turn(&mut browser, "STOP");
     assert_eq!(
         pacs.ledger().len(),
         2,

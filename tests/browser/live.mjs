@@ -97,6 +97,38 @@ for (const [path, heading] of [["/box", "Box"], ["/log", "Log"], ["/users", "Use
 }
 silent(page);
 
+// A tab that nobody sees holds no connection, and shows no light that would be old.
+const stream = (request) => request.url().endsWith("/api/events");
+const seen_as = (hidden) =>
+  page.evaluate((value) => {
+    Object.defineProperty(document, "hidden", { value, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+await page.goto(base);
+await page.getByRole("heading", { name: "Ready" }).waitFor();
+const closed = page.waitForEvent("requestfailed", stream);
+await seen_as(true);
+await closed;
+assert.doesNotMatch(await page.title(), /Ready/);
+const opened = page.waitForRequest(stream);
+await seen_as(false);
+await opened;
+await page.waitForFunction(() => document.title.startsWith("Ready"));
+assert.ok(await page.locator("#offline").isHidden());
+silent(page);
+
+// A page that cannot be had is old, until it can.
+await page.route(`${base}/`, (route) => route.fulfill({ status: 500 }));
+await page.locator("#offline", { hasText: "No connection" }).waitFor();
+await page.unroute(`${base}/`);
+await page.locator("#offline").waitFor({ state: "hidden" });
+
+// Neither a closed connection nor an error tells of a box without power; its silence does.
+say("FREEZE");
+await page.locator("#offline", { hasText: "No connection" }).waitFor();
+say("THAW");
+await page.locator("#offline").waitFor({ state: "hidden" });
+
 // In a frame of another page it does not show.
 const framed = await browser.newPage();
 await framed.setContent(`<iframe src="${base}/"></iframe>`);

@@ -6,6 +6,7 @@
 const main = document.getElementById("main");
 const offline = document.getElementById("offline");
 const clock = document.getElementById("clock");
+const icon = document.querySelector("link[rel=icon]");
 
 // What belongs to the reader, not to the server.
 const OWN = new Set(["open", "hidden"]);
@@ -60,17 +61,21 @@ async function refresh() {
   }
   loading = true;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(location.href, {
+      headers: { Accept: "text/html" },
+      signal: AbortSignal.timeout(SILENCE_MS),
+    });
     // The session has ended, or the series is gone: show what the server shows instead.
-    if (answer.redirected || answer.status === 404) location.reload();
-    if (!answer.ok) return;
+    if (answer.redirected || answer.status === 404) return location.reload();
+    if (!answer.ok) return lost();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     morph(main, fresh.getElementById("main"));
     document.title = fresh.title;
-    document.querySelector("link[rel=icon]").href = fresh.querySelector("link[rel=icon]").href;
+    icon.href = fresh.querySelector("link[rel=icon]").href;
     setClock(fresh.getElementById("clock"));
+    found();
   } catch {
-    // The connection is watched below.
+    lost();
   } finally {
     loading = false;
     if (again) {
@@ -80,7 +85,8 @@ async function refresh() {
   }
 }
 
-// A green light that nobody updates is dangerous: say so as soon as the stream breaks.
+// A green light that nobody updates is dangerous: say so as soon as the stream breaks, the box falls
+// silent, or the page cannot be had.
 function lost() {
   if (!offline.hidden) return;
   offline.textContent = offline.dataset.words.replace("%", clock.textContent);
@@ -88,24 +94,70 @@ function lost() {
   document.body.classList.add("stale");
 }
 
+// What was just fetched is only fresh as long as changes are heard of.
 function found() {
-  if (offline.hidden) return;
+  if (events?.readyState !== EventSource.OPEN) return;
   offline.hidden = true;
   document.body.classList.remove("stale");
-  refresh();
+}
+
+// The box speaks every five seconds. When its power fails or a cable is pulled, nobody is left to
+// close the stream, and silence is all there is to hear.
+const SILENCE_MS = 17_000;
+const AGAIN_MS = 3_000;
+
+let events = null;
+let next = 0;
+
+function heard() {
+  clearTimeout(next);
+  next = setTimeout(() => {
+    lost();
+    listen();
+  }, SILENCE_MS);
 }
 
 function listen() {
-  const events = new EventSource("/api/events");
-  events.addEventListener("changed", refresh);
-  events.addEventListener("open", found);
-  events.addEventListener("error", () => {
+  hush();
+  const stream = new EventSource("/api/events");
+  events = stream;
+  heard();
+  stream.addEventListener("changed", () => {
+    heard();
+    refresh();
+  });
+  for (const sign of ["open", "alive"]) {
+    stream.addEventListener(sign, () => {
+      heard();
+      if (!offline.hidden) refresh();
+    });
+  }
+  stream.addEventListener("error", () => {
     lost();
-    if (events.readyState !== EventSource.CLOSED) return;
+    if (stream.readyState !== EventSource.CLOSED) return;
     // Refused, perhaps because the session ended: then the login page comes instead.
     refresh();
-    setTimeout(listen, 3000);
+    clearTimeout(next);
+    next = setTimeout(listen, AGAIN_MS);
   });
+}
+
+function hush() {
+  clearTimeout(next);
+  events?.close();
+}
+
+// A browser opens six connections to a box at most: tabs that nobody sees leave them to others. The
+// light in the strip of tabs would be old, so it goes out.
+function attend() {
+  if (document.hidden) {
+    hush();
+    icon.href = "/assets/icon.svg";
+    document.title = document.querySelector(".brand").textContent;
+  } else {
+    listen();
+    refresh();
+  }
 }
 
 // The box's time, not the reader's.
@@ -126,7 +178,11 @@ function tick() {
 
 setClock(clock);
 setInterval(tick, 500);
-if (main.dataset.live !== undefined) listen();
+if (main.dataset.live !== undefined) {
+  document.addEventListener("visibilitychange", attend);
+  if (document.hidden) attend();
+  else listen();
+}
 
 // The slices of a series: the slider and the windows exchange the picture in place. A picture is
 // asked for when the one before has come, so a quick hand asks for few.

@@ -308,6 +308,15 @@ impl Hepar {
         self.running.kill();
     }
 
+    /// It says nothing more, and closes nothing, as without power.
+    pub fn freeze(&self) {
+        self.running.signal("STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.running.signal("CONT");
+    }
+
     pub fn terminate(&mut self) -> ExitStatus {
         self.running.terminate()
     }

@@ -63,12 +63,17 @@ impl Running {
 
     /// As systemd would, to stop it.
     pub fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Sends it the signal of this name.
+    pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+            .args([&format!("-{name}"), &self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(sent.success());
-        self.wait()
     }
 
     pub fn pid(&self) -> u32 {
