@@ -30,7 +30,7 @@ use super::{
     selftest::{SelfTests, occasions},
     trial,
     upkeep::Upkeep,
-    vitals::Vitals,
+    vitals::{Sensors, Vitals},
     waiting::Waiting,
 };
 use crate::{
@@ -193,21 +193,26 @@ impl Parts {
         });
     }
 
-    /// Looks at the board until what is returned is dropped.
+    /// Looks at the box and its board until what is returned is dropped.
     pub(super) fn watch_the_box(
         &self,
         metrics: Option<MetricsHandle>,
     ) -> Result<Sender<()>, StartError> {
-        let vitals = Vitals {
+        let sensors = Sensors {
             board: device::board(Path::new("/")),
+            facts: Arc::clone(&self.facts),
+        };
+        let vitals = Vitals {
             spool: Arc::clone(&self.spool),
             journal: Arc::clone(&self.journal),
             facts: Arc::clone(&self.facts),
             metrics,
         };
         let (stop, stopped) = crossbeam_channel::bounded(0);
-        // Not waited for: a sensor may hang, and it holds nothing that must be put away.
-        spawn("vitals".to_owned(), move || vitals.run(stopped))?;
+        let sensors_stopped = stopped.clone();
+        // Not waited for: a sensor may hang, and neither holds anything that must be put away.
+        spawn("sensors".to_owned(), move || sensors.run(&sensors_stopped))?;
+        spawn("vitals".to_owned(), move || vitals.run(&stopped))?;
         Ok(stop)
     }
 

@@ -1,6 +1,7 @@
 //! How the box is, pinned up every few seconds.
 //!
-//! A thread of its own: a sensor on a slow bus must hold up neither an association nor the page.
+//! Two threads of their own: a sensor on a slow bus must hold up neither an association nor the page,
+//! and one that hangs must not leave those who watch many boxes with the last good figures.
 
 use std::{
     sync::Arc,
@@ -18,37 +19,42 @@ use crate::{
     status::{FactsBoard, MetricsHandle, metric_names},
 };
 
-/// How often the board is looked at.
+/// How often the box is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
-pub(super) struct Vitals {
+/// What the board's sensors say.
+pub(super) struct Sensors {
     pub board: Box<dyn Board>,
+    pub facts: Arc<FactsBoard>,
+}
+
+/// What the program knows by itself.
+pub(super) struct Vitals {
     pub spool: Arc<Spool>,
     pub journal: Arc<Journal>,
     pub facts: Arc<FactsBoard>,
     pub metrics: Option<MetricsHandle>,
 }
 
-impl Vitals {
-    /// Runs until the other end of `stop` is dropped.
-    pub(super) fn run(mut self, stop: Receiver<()>) {
-        let mut trend = DiskTrend::default();
-        loop {
-            self.look(&mut trend);
-            if let Some(metrics) = &self.metrics {
-                // What was measured is kept one by one until it is put into its bucket.
-                metrics.run_upkeep();
-            }
-            match stop.recv_timeout(LOOK) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
+/// Looks until the other end of `stop` is dropped.
+fn look_until(stop: &Receiver<()>, mut look: impl FnMut()) {
+    loop {
+        look();
+        match stop.recv_timeout(LOOK) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
 
-    fn look(&mut self, trend: &mut DiskTrend) {
+impl Sensors {
+    /// Runs until the other end of `stop` is dropped.
+    pub(super) fn run(mut self, stop: &Receiver<()>) {
+        look_until(stop, || self.look());
+    }
+
+    fn look(&mut self) {
         let reading = self.board.look();
-        let hours = self.count_space(trend);
         measured(metric_names::CPU_LOAD, reading.cpu_load);
         measured(metric_names::GPU_LOAD, reading.gpu_load);
         let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
@@ -59,12 +65,26 @@ impl Vitals {
         measured(metric_names::HOTTEST, hottest);
         flag(metric_names::SLOWED, Some(!reading.slowed.is_empty()));
         flag(metric_names::CLOCK_SYNCHRONISED, reading.clock_synchronised);
-        self.count_queues();
-        self.facts.pin(|facts| {
-            facts.board = reading;
-            facts.disk_hours_left = hours;
-        });
+        self.facts.pin(|facts| facts.board = reading);
+    }
+}
+
+impl Vitals {
+    /// Runs until the other end of `stop` is dropped.
+    pub(super) fn run(self, stop: &Receiver<()>) {
+        let mut trend = DiskTrend::default();
+        look_until(stop, || self.look(&mut trend));
+    }
+
+    fn look(&self, trend: &mut DiskTrend) {
         self.count_facts();
+        self.count_queues();
+        let hours = self.count_space(trend);
+        self.facts.pin(|facts| facts.disk_hours_left = hours);
+        if let Some(metrics) = &self.metrics {
+            // What was measured is kept one by one until it is put into its bucket.
+            metrics.run_upkeep();
+        }
     }
 
     /// Returns for how many hours it lasts.
@@ -116,4 +136,58 @@ fn measured(name: &'static str, value: Option<f64>) {
 
 fn flag(name: &'static str, holds: Option<bool>) {
     measured(name, holds.map(|holds| f64::from(u8::from(holds))));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use crossbeam_channel::bounded;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+    use crate::{device::Reading, spool::RealDisk, status::NotReceiving};
+
+    /// A board whose sensor answers when the other end is dropped.
+    struct Hung(Receiver<()>);
+
+    impl Board for Hung {
+        fn look(&mut self) -> Reading {
+            let _ = self.0.recv();
+            Reading::default()
+        }
+    }
+
+    #[test]
+    fn a_sensor_that_hangs_does_not_leave_the_last_good_figures_standing() {
+        let state = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&state.path().join("journal.db")).unwrap();
+        let facts = Arc::new(FactsBoard::default());
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let vitals = Vitals {
+            spool: Arc::new(Spool::open(state.path(), RealDisk).unwrap()),
+            journal: Arc::new(journal),
+            facts: Arc::clone(&facts),
+            metrics: Some(handle.clone()),
+        };
+        let (release, hung) = bounded(0);
+        let sensors = Sensors {
+            board: Box::new(Hung(hung)),
+            facts: Arc::clone(&facts),
+        };
+        facts.pin(|facts| facts.not_receiving = Some(NotReceiving::DiskFull { free_bytes: 0 }));
+        let (stop, stopped) = bounded(0);
+        let told = thread::scope(|scope| {
+            scope.spawn(|| sensors.run(&stopped));
+            scope.spawn(|| metrics::with_local_recorder(&recorder, || vitals.run(&stopped)));
+            let told = (0..1000).any(|_| {
+                thread::sleep(Duration::from_millis(10));
+                handle.render().contains("hepar_receiving 0")
+            });
+            drop((stop, release));
+            told
+        });
+        assert!(told, "{}", handle.render());
+    }
 }
