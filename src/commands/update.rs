@@ -171,6 +171,10 @@ impl Site {
         let record = self.record.read()?;
         let effects = match at_boot(record.as_ref(), self.slots.view()?) {
             Decision::Do(effects) => effects,
+            Decision::KeepIfItWorks => {
+                self.must_work(patience)?;
+                vec![Effect::MarkGood]
+            }
             Decision::Examine(plan) => {
                 let examined = self.examine(&plan, patience);
                 match &examined {
@@ -185,34 +189,33 @@ impl Site {
 
     /// Passes once everything that worked before works again; networks take their time to come up.
     fn examine(&self, plan: &Plan, patience: Duration) -> Result<(), String> {
-        let started = Instant::now();
-        loop {
-            let failed = match Self::self_test().and_then(|()| self.answers(plan)) {
-                Ok(()) => return Ok(()),
-                Err(reason) => reason,
-            };
-            if started.elapsed() + PAUSE > patience {
-                return Err(failed);
-            }
-            println!("not yet: {failed}");
-            thread::sleep(PAUSE);
-        }
+        keep_trying(patience, || {
+            Self::self_test().and_then(|()| self.answers(plan))
+        })
     }
 
-    /// The service has told systemd that it can receive and keep, and the unit that tries the
-    /// pipeline on a phantom ends well. Both run as the service's user, as they will from then on.
-    fn self_test() -> Result<(), String> {
-        for (verb, unit) in [
-            ("is-active", "hepar.service"),
-            ("restart", "hepar-selftest.service"),
-        ] {
-            let output = Command::new("systemctl").args([verb, unit]).output();
-            let output = output.map_err(|error| format!("cannot run systemctl: {error}"))?;
-            if !output.status.success() {
-                return Err(format!("{unit} fails; its journal says why"));
-            }
+    /// Where the data are, they say by themselves that there was no update, and a service that a wrong
+    /// configuration keeps down is no reason to leave the system. Where they are not, this may be a
+    /// new system that cannot reach them: nobody vouches for that, and the firmware goes back.
+    fn must_work(&self, patience: Duration) -> Result<(), Failure> {
+        if self.record.is_among_data() {
+            return Ok(());
         }
-        Ok(())
+        keep_trying(patience, Self::is_up).map_err(|reason| {
+            let message = format!("nothing says what runs here, and {reason}: it is not kept");
+            Failure::new(Failure::IO, anyhow::anyhow!(message))
+        })
+    }
+
+    /// The service has told systemd that it can receive and keep.
+    fn is_up() -> Result<(), String> {
+        systemctl("is-active", "hepar.service")
+    }
+
+    /// The service is up, and the unit that tries the pipeline on a phantom ends well. Both run as the
+    /// service's user, as they will from then on.
+    fn self_test() -> Result<(), String> {
+        Self::is_up().and_then(|()| systemctl("restart", "hepar-selftest.service"))
     }
 
     fn answers(&self, plan: &Plan) -> Result<(), String> {
@@ -275,6 +278,30 @@ impl Site {
         }
         Ok(())
     }
+}
+
+/// Tries until it succeeds; after `patience`, why it does not.
+fn keep_trying(patience: Duration, attempt: impl Fn() -> Result<(), String>) -> Result<(), String> {
+    let started = Instant::now();
+    loop {
+        let Err(failed) = attempt() else {
+            return Ok(());
+        };
+        if started.elapsed() + PAUSE > patience {
+            return Err(failed);
+        }
+        println!("not yet: {failed}");
+        thread::sleep(PAUSE);
+    }
+}
+
+fn systemctl(verb: &str, unit: &str) -> Result<(), String> {
+    let output = Command::new("systemctl").args([verb, unit]).output();
+    let output = output.map_err(|error| format!("cannot run systemctl: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{unit} fails; its journal says why"));
+    }
+    Ok(())
 }
 
 impl From<SlotsError> for Failure {

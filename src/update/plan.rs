@@ -65,6 +65,9 @@ pub enum Effect {
 pub enum Decision {
     /// This is the new system, on trial: examine it, then ask [`after_examination`].
     Examine(Plan),
+    /// Nothing is recorded. Either there never was an update, or this is a new system that does not
+    /// see where it is recorded; so what runs is only kept if it works.
+    KeepIfItWorks,
     Do(Vec<Effect>),
 }
 
@@ -92,7 +95,7 @@ pub fn written(plan: Plan) -> Vec<Effect> {
 #[must_use]
 pub fn at_boot(record: Option<&Record>, view: View) -> Decision {
     let Some(record) = record else {
-        return Decision::Do(vec![Effect::MarkGood]);
+        return Decision::KeepIfItWorks;
     };
     match record {
         Record::Ended { .. } => Decision::Do(vec![Effect::MarkGood]),
@@ -289,6 +292,7 @@ mod tests {
         fn confirm(&mut self) -> Result<(), PowerLost> {
             match at_boot(self.record.as_ref(), self.view()) {
                 Decision::Do(effects) => self.carry_out(effects),
+                Decision::KeepIfItWorks => self.carry_out(vec![Effect::MarkGood]),
                 Decision::Examine(plan) => {
                     let passed = match self.quality {
                         Quality::Good => Ok(()),
@@ -382,6 +386,12 @@ mod tests {
         assert!(machine.install(plan(Slot::A)).is_ok());
         assert!(machine.start() && machine.confirm().is_ok());
         assert_eq!(machine.running, Slot::B);
+    }
+
+    #[test]
+    fn without_a_record_nobody_is_vouched_for_unseen() {
+        let machine = Machine::new(Slot::B, Quality::DoesNotStart, None);
+        assert_eq!(at_boot(None, machine.view()), Decision::KeepIfItWorks);
     }
 
     #[test]

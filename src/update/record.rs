@@ -53,7 +53,14 @@ impl RecordFile {
         self.dir.join("update.toml")
     }
 
-    /// `None`: this box was never updated.
+    /// Whether the service's data lie where the record would. A box that was never updated has no
+    /// record, and neither has one whose data are not mounted.
+    #[must_use]
+    pub fn is_among_data(&self) -> bool {
+        self.dir.join("journal.db").exists()
+    }
+
+    /// `None`: this box was never updated, or its data are elsewhere.
     pub fn read(&self) -> Result<Option<Record>, RecordError> {
         let path = self.path();
         let text = match fs::read_to_string(&path) {

@@ -49,7 +49,7 @@ other=$("$HEPAR" update backend get-current | tr AB BA)
 const SYSTEMCTL: &str = r#"#!/bin/sh
 case "$*" in
 reboot) cat "$BOARD/next" > "$BOARD/running" ;;
-"is-active hepar.service") ;;
+"is-active hepar.service") [ ! -e "$BOARD/down" ] ;;
 "restart hepar-selftest.service") [ ! -e "$BOARD/broken" ] ;;
 *) exit 1 ;;
 esac
@@ -213,6 +213,32 @@ fn a_system_that_fails_its_self_test_is_left_for_the_old_one() {
         status.contains("0.2.0 given up: hepar-selftest.service fails"),
         "{status}"
     );
+}
+
+#[test]
+fn a_system_that_cannot_see_its_data_is_not_vouched_for_unless_the_service_runs() {
+    let board = Board::new("");
+    board.install(&board.bundle("0.2.0")).expect_success();
+    // As without the data partition.
+    fs::remove_file(board.path("state/update.toml")).unwrap();
+    fs::write(board.path("down"), "").unwrap();
+    let confirm = || board.update(&["confirm", "--patience", "0"]);
+    let refused = confirm();
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.stderr.contains("hepar.service fails"));
+    assert_eq!(board.slot("verified"), "", "the firmware goes back");
+
+    // A box that was never updated keeps its system, whatever keeps the service down.
+    let journal = board.path("state/journal.db");
+    fs::write(&journal, "").unwrap();
+    confirm().expect_success();
+    assert_eq!(board.slot("verified"), "1");
+    fs::remove_file(&journal).unwrap();
+    fs::remove_file(board.path("verified")).unwrap();
+
+    fs::remove_file(board.path("down")).unwrap();
+    confirm().expect_success();
+    assert_eq!(board.slot("verified"), "1");
 }
 
 #[test]
