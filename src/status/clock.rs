@@ -52,10 +52,19 @@ pub(super) fn time_of_day(time: &Timestamp) -> String {
     local.strftime("%H:%M:%S").to_string()
 }
 
-/// `14:05`.
-pub(super) fn hour_and_minute(time: &Timestamp) -> String {
-    let local = time.to_zoned(TimeZone::system());
-    local.strftime("%H:%M").to_string()
+/// `14:05`, with the date unless it is today's: what began on Friday must not read as today's.
+pub(super) fn beginning(time: &Timestamp) -> String {
+    beginning_seen(time, &Zoned::now())
+}
+
+fn beginning_seen(time: &Timestamp, now: &Zoned) -> String {
+    let local = time.to_zoned(now.time_zone().clone());
+    let format = if local.date() == now.date() {
+        "%H:%M"
+    } else {
+        "%Y-%m-%d %H:%M"
+    };
+    local.strftime(format).to_string()
 }
 
 /// `2026-11-21`.
@@ -67,4 +76,19 @@ pub(super) fn date(time: &Timestamp) -> String {
 /// `2026-11-21 14:05:31`.
 pub(super) fn date_and_time(time: &Timestamp) -> String {
     format!("{} {}", date(time), time_of_day(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_began_on_another_day_has_its_date() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-11-22T00:30:00Z").to_zoned(TimeZone::fixed(jiff::tz::offset(1)));
+        let today = at("2026-11-21T23:05:00Z");
+        assert_eq!(beginning_seen(&today, &now), "00:05");
+        let before_midnight = at("2026-11-21T22:05:00Z");
+        assert_eq!(beginning_seen(&before_midnight, &now), "2026-11-21 23:05");
+    }
 }

@@ -107,7 +107,7 @@ fn mark(known: &DestinationFacts) -> &'static str {
 fn state(known: &DestinationFacts, frame: &Frame) -> String {
     match (&known.failing, known.last_success) {
         (Some((since, _)), _) => {
-            let since = clock::hour_and_minute(since);
+            let since = clock::beginning(since);
             frame.tell("destination-failing", &[("since", since.into())])
         }
         (None, Some(_)) => frame.say("destination-works"),

@@ -118,7 +118,7 @@ impl Cause {
                 "light-not-delivering",
                 &[
                     ("what", named(destination, reason, language).into()),
-                    ("since", clock::hour_and_minute(since).into()),
+                    ("since", clock::beginning(since).into()),
                     ("waiting", FluentValue::from(*waiting)),
                 ],
             ),
