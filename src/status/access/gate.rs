@@ -128,11 +128,13 @@ async fn check(access: &Access, Peer(peer): Peer, request: Request) -> Result<Re
     Ok(Request::from_parts(parts, body))
 }
 
-/// A browser marks what a person opened; the page's own refreshing it marks otherwise.
+/// A browser marks what a person opened; what the page loads by itself, by a script or without one, it
+/// does not. A client that marks nothing is no browser of today.
 fn activity(parts: &Parts) -> Activity {
-    let mode = parts.headers.get("sec-fetch-mode");
-    let person = mode.is_none_or(|mode| mode == "navigate") || parts.method == Method::POST;
-    if person {
+    let headers = &parts.headers;
+    let marks = headers.contains_key("sec-fetch-mode");
+    let opened = headers.contains_key("sec-fetch-user");
+    if !marks || opened || parts.method == Method::POST {
         Activity::Person
     } else {
         Activity::Refresh
@@ -235,4 +237,30 @@ fn form_encoded(text: &str) -> String {
         }
         encoded
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn activity_of(method: Method, headers: &[(&str, &str)]) -> Activity {
+        let mut request = Request::builder().method(method);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        activity(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn a_page_that_loads_itself_again_is_nobodys_activity() {
+        let navigates = ("sec-fetch-mode", "navigate");
+        let opened = [navigates, ("sec-fetch-user", "?1")];
+        assert_eq!(activity_of(Method::GET, &opened), Activity::Person);
+        assert_eq!(activity_of(Method::GET, &[]), Activity::Person);
+        assert_eq!(activity_of(Method::POST, &[navigates]), Activity::Person);
+        // Without scripts, and by one.
+        assert_eq!(activity_of(Method::GET, &[navigates]), Activity::Refresh);
+        let fetched = [("sec-fetch-mode", "cors")];
+        assert_eq!(activity_of(Method::GET, &fetched), Activity::Refresh);
+    }
 }
