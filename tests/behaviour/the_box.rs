@@ -131,6 +131,21 @@ fn a_self_test_without_a_model_fails_and_says_why() {
 }
 
 #[test]
+fn a_destination_of_any_name_can_be_tried_out() {
+    let nobody = "127.0.0.1:1".parse().unwrap();
+    let hepar = Hepar::setup()
+        .sending_to_address("ward 7/a?#%", nobody)
+        .start();
+    let html = page(&hepar, "/destinations");
+    let (_, form) = html.split_once("method=\"post\" action=\"").unwrap();
+    let (path, _) = form.split_once('"').unwrap();
+    let said = hepar.post(path, &[]);
+    assert_eq!(said.status, 200, "{path}");
+    let html = String::from_utf8(said.body).unwrap();
+    assert!(html.contains("ward 7/a?#%"), "{html}");
+}
+
+#[test]
 fn a_destination_tried_out_says_what_it_takes_and_takes_it() {
     let pacs = Pacs::pynetdicom(&["--without", uids::COMPREHENSIVE3_DSR_STORAGE]);
     let hepar = Hepar::setup().sending_to(&pacs).start();
