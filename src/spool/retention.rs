@@ -92,7 +92,10 @@ pub fn removable(
         SeriesState::Failed => 2,
         _ => 0,
     });
-    let by_space = rest.into_iter().take_while(|(candidate, _)| {
+    let holding = rest
+        .into_iter()
+        .filter(|(candidate, _)| candidate.bytes > 0);
+    let by_space = holding.take_while(|(candidate, _)| {
         let short = available < policy.keep_free;
         available = available.saturating_add(candidate.bytes);
         short

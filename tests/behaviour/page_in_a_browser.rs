@@ -77,6 +77,7 @@ fn every_state_explains_itself() {
     let state = TempDir::new().unwrap();
     every_lasting_state(state.path());
     let hepar = Hepar::setup()
+        .sending_to(&Pacs::down(&[]))
         .with_bundle_at("/nowhere")
         .keeping_state_in(state.path())
         .start();
@@ -196,7 +197,7 @@ fn every_lasting_state(state_dir: &Path) {
     let waiting = result(&new(3));
     let hangs_up = Trouble::new(TroubleKind::Aborted, "pacs hangs up");
     let later = now
-        .checked_add(jiff::SignedDuration::from_hours(1))
+        .checked_add(jiff::SignedDuration::from_mins(10))
         .unwrap();
     journal
         .delivery_attempted(&waiting, "pacs", Err(&hangs_up), Some(later), now)
