@@ -23,7 +23,6 @@ import tomli_w
 from pydicom.uid import generate_uid
 
 from . import gallery
-from .data import patient_of
 
 PHASES = ("portal-venous", "late-arterial", "native", "delayed")
 REGIONS = ("head", "chest", "pelvis", "limb", "cylinder")
@@ -93,7 +92,7 @@ def livers(report: dict) -> str:
     """The table of liver overlap on annotated slices."""
     liver = report["structures"]["liver"]
     dice, pooled = liver["metrics"]["dice"], liver["pooled"]
-    patients = {patient_of(case["name"]) for case in report["cases"]}
+    patients = {case["patient"] for case in report["cases"]}
     low, high = pooled["interval"]
     return "\n".join([
         f"| liver with tumour, {len(patients)} validation patients, {dice['cases']} slices | Dice |",

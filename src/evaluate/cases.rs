@@ -1,7 +1,8 @@
 //! Finding pairs of prediction and truth on disk.
 //!
 //! A case is a directory with `labels.npy`: what `hepar segment` and `hepar phantom` write. Either
-//! two such directories are compared, or two directories of cases with the same names.
+//! two such directories are compared, or two directories of cases with the same names. Every case is
+//! another patient.
 
 use std::{
     fs, io,
@@ -127,6 +128,7 @@ impl CasePaths {
         }
         Ok(Case {
             name: self.name.clone(),
+            patient: self.name.clone(),
             prediction,
             truth,
             spacing_mm: Some(spacing_mm.ok_or_else(|| CaseError::NoSpacing {

@@ -45,7 +45,7 @@ figcaption { font-size: 13px; color: #52606d; } b { padding: 0 .4em; color: #fff
 <p>Liver means liver and tumours together. HD95 is the larger directed percentile in mm; NSD is the share of
 surface within the tolerance. Cases in which neither mask has a structure are left out of its means; where only
 one has, Dice and NSD are 0 and distances the diagonal of the volume. Intervals: {{ report.options.resampling.resamples }}
-bootstrap resamples over cases.</p>
+bootstrap resamples over patients.</p>
 <pre>{{ report }}</pre>
 <h2>Where the errors are</h2>
 <p>Left: outlines of truth and prediction. Right: <b class="tp">found</b> <b class="fp">too much</b> <b class="fn">missed</b>,
@@ -253,6 +253,7 @@ mod tests {
         prediction.slice_mut(s![2, 10..12, 10]).fill(0);
         let case = Case {
             name: "<case & co>".to_owned(),
+            patient: "<case & co>".to_owned(),
             prediction,
             truth,
             spacing_mm: Some([3.0, 1.0, 1.0]),

@@ -13,7 +13,7 @@
 //!   lesion by lesion (26-connected).
 //! * Where neither mask has a voxel a case is left out of a structure's means, and counted. Where
 //!   only one has: Dice and NSD are 0, distances are the diagonal of the volume.
-//! * Intervals are 95 % percentile bootstrap over cases.
+//! * Intervals are 95 % percentile bootstrap over patients, each with all its cases.
 
 mod cases;
 mod distance;
@@ -46,10 +46,12 @@ pub use statistics::{Resampling, Summary, percentile};
 pub use surface::{Cropped, Directed};
 pub use surfel::Surfels;
 
-/// One patient: what was predicted and what is true, on the same grid.
+/// One volume or slice of a patient: what was predicted and what is true, on the same grid.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub name: String,
+    /// Who shares what makes cases alike.
+    pub patient: String,
     /// 0 background, 1 liver, 2 tumour; [slice, row, column].
     pub prediction: Array3<u8>,
     pub truth: Array3<u8>,

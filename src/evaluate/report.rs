@@ -43,7 +43,7 @@ pub struct StructureReport {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Pooled {
     pub dice: Option<f64>,
-    /// 95 % interval over resampled cases.
+    /// 95 % interval over resampled patients.
     pub interval: Option<[f64; 2]>,
     pub counts: Counts,
 }
@@ -88,12 +88,13 @@ pub fn evaluate<E>(
 
 impl Report {
     fn of(cases: Vec<CaseReport>, options: Options) -> Self {
-        let with_tumour: Vec<f64> = cases
+        let with_tumour: Vec<(&str, f64)> = cases
             .iter()
-            .filter_map(|case| case.tumour.as_ref())
-            .filter(|tumour| tumour.counts.true_total() > 0)
-            .filter_map(|tumour| tumour.metrics.get(&Metric::Dice).copied())
+            .filter_map(|case| Some((case.patient.as_str(), case.tumour.as_ref()?)))
+            .filter(|(_, tumour)| tumour.counts.true_total() > 0)
+            .filter_map(|(patient, tumour)| Some((patient, *tumour.metrics.get(&Metric::Dice)?)))
             .collect();
+        let tumour_dice_per_case = Summary::of(&with_tumour, Better::Higher, options.resampling);
         let invented = cases
             .iter()
             .flat_map(|case| &case.lesions.predicted)
@@ -103,7 +104,7 @@ impl Report {
             structures: [Structure::Liver, Structure::Tumour]
                 .map(|structure| (structure, StructureReport::of(&cases, structure, options)))
                 .into(),
-            tumour_dice_per_case: Summary::of(&with_tumour, Better::Higher, options.resampling),
+            tumour_dice_per_case,
             lesion_wise: [0.0, FOUND_IOU, 0.5]
                 .map(|iou| LesionWise::of(&cases, iou))
                 .into(),
@@ -117,13 +118,15 @@ impl Report {
 
 impl StructureReport {
     fn of(cases: &[CaseReport], structure: Structure, options: Options) -> Self {
-        let scores: Vec<&Scores> = cases
+        let (patients, scores): (Vec<&str>, Vec<&Scores>) = cases
             .iter()
-            .filter_map(|case| case.scores(structure))
-            .collect();
-        let mut values: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
-        for (metric, value) in scores.iter().flat_map(|scores| &scores.metrics) {
-            values.entry(*metric).or_default().push(*value);
+            .filter_map(|case| Some((case.patient.as_str(), case.scores(structure)?)))
+            .unzip();
+        let mut values: BTreeMap<Metric, Vec<(&str, f64)>> = BTreeMap::new();
+        for (patient, scores) in patients.iter().zip(&scores) {
+            for (metric, value) in &scores.metrics {
+                values.entry(*metric).or_default().push((patient, *value));
+            }
         }
         let metrics = values
             .into_iter()
@@ -137,7 +140,7 @@ impl StructureReport {
         };
         let counts = sum(&mut (0..scores.len()));
         let interval = counts.dice().map(|_| {
-            options.resampling.interval(scores.len(), |picked| {
+            options.resampling.interval(&patients, |picked| {
                 // A sample without the structure has nothing to disagree about.
                 sum(&mut picked.iter().copied()).dice().unwrap_or(1.0)
             })
@@ -240,6 +243,7 @@ mod tests {
         paint(&mut prediction, &mut truth);
         Case {
             name: name.to_owned(),
+            patient: name.to_owned(),
             prediction,
             truth,
             spacing_mm: Some([5.0, 1.0, 2.0]),

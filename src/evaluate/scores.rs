@@ -17,6 +17,7 @@ use super::{
 #[derive(Clone, Debug, Serialize)]
 pub struct CaseReport {
     pub name: String,
+    pub patient: String,
     pub spacing_mm: Option<[f64; 3]>,
     pub liver: Scores,
     /// `None` where the truth does not tell tumours from liver.
@@ -126,6 +127,7 @@ impl CaseReport {
             .max_by_key(|slice| slice.iter().filter(|label| **label >= 1).count());
         Self {
             name: case.name.clone(),
+            patient: case.patient.clone(),
             spacing_mm: case.spacing_mm,
             liver: scored(Structure::Liver),
             tumour: tumours.then(|| scored(Structure::Tumour)),

@@ -95,8 +95,7 @@ pub fn slices(data: &Path, split: &str) -> Result<Vec<SlicePaths>, SliceDataErro
             continue;
         };
         let name = name.to_string_lossy().into_owned();
-        let patient = name.split('_').next().unwrap_or_default();
-        if patients.iter().any(|wanted| wanted == patient) {
+        if patients.iter().any(|wanted| wanted == patient(&name)) {
             found.push(SlicePaths {
                 mask: data.join("masks").join(file),
                 name,
@@ -113,6 +112,11 @@ pub fn slices(data: &Path, split: &str) -> Result<Vec<SlicePaths>, SliceDataErro
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// The name up to its last underscore, all of it without one.
+fn patient(slice: &str) -> &str {
+    slice.rsplit_once('_').map_or(slice, |(patient, _)| patient)
 }
 
 /// A slice in memory: what the network sees and what is true.
@@ -168,6 +172,7 @@ impl LabelledSlice {
         let one = |slice: Array2<u8>| slice.insert_axis(Axis(0));
         let shape = (1, self.hu.rows, self.hu.columns);
         Case {
+            patient: patient(&self.name).to_owned(),
             name: self.name,
             prediction: one(prediction),
             truth: one(self.truth),
@@ -221,8 +226,12 @@ mod tests {
     fn slices_of_a_split_are_read_with_their_truth() {
         let data = tempfile::tempdir().unwrap();
         let root = data.path();
-        fs::write(root.join("split.json"), r#"{"train": ["7"], "val": ["8"]}"#).unwrap();
-        for name in ["8_002", "8_001", "7_001"] {
+        fs::write(
+            root.join("split.json"),
+            r#"{"train": ["7"], "val": ["a_8"]}"#,
+        )
+        .unwrap();
+        for name in ["a_8_002", "a_8_001", "7_001"] {
             let file = format!("{name}.png");
             let grey = png::ColorType::Grayscale;
             write(
@@ -240,11 +249,12 @@ mod tests {
         }
         let found = slices(root, "val").unwrap();
         let names: Vec<&str> = found.iter().map(|slice| slice.name.as_str()).collect();
-        assert_eq!(names, ["8_001", "8_002"]);
+        assert_eq!(names, ["a_8_001", "a_8_002"]);
         let slice = found[0].read().unwrap();
         assert_eq!((slice.hu.rows, slice.hu.columns), (2, 3));
         assert_eq!(slice.hu.hu, [0, 90, 255, 40, 7, 1]);
         let case = slice.into_case(Array2::from_elem((2, 3), 1));
+        assert_eq!(case.patient, "a_8");
         assert_eq!(
             case.truth.iter().copied().collect::<Vec<_>>(),
             [0, 1, 1, 0, 0, 0]
