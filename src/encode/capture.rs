@@ -62,6 +62,10 @@ pub fn capture(input: &CaptureInput<'_>) -> Result<EncodedObject, EncodeError> {
     put_description(made_from, shown, &mut object);
     let (rows, pixels) = pixels(input)?;
     put_image(rows, input.slice.columns, &mut object);
+    let [_, vertical, horizontal] = made_from.stack.geometry.spacing_mm();
+    if let Some(ratio) = aspect_ratio(vertical, horizontal) {
+        object.put(text(tags::PIXEL_ASPECT_RATIO, VR::IS, &ratio));
+    }
 
     let head = file::encode(uids::SECONDARY_CAPTURE_IMAGE_STORAGE, &sop_instance, object)?;
     let length = pixels.len().next_multiple_of(2);
@@ -142,6 +146,23 @@ fn put_image(rows: usize, columns: usize, object: &mut Item) {
     }
 }
 
+/// How tall a pixel is to how wide, in the smallest whole numbers that say it; `None` if it is square, which
+/// nobody needs to be told (PS3.3 C.7.6.3.1.7).
+fn aspect_ratio(vertical: f64, horizontal: f64) -> Option<String> {
+    let ratio = vertical / horizontal;
+    let tall = |wide: u32| (ratio * f64::from(wide)).round().max(1.0) as u32;
+    let is_close = |wide: &u32| {
+        let said = f64::from(tall(*wide)) / f64::from(*wide);
+        (said / ratio - 1.0).abs() < ASPECT_TOLERANCE
+    };
+    let wide = (1..FINEST_ASPECT).find(is_close).unwrap_or(FINEST_ASPECT);
+    (tall(wide) != wide).then(|| format!("{}\\{wide}", tall(wide)))
+}
+
+/// A tenth of a pixel over a slice.
+const ASPECT_TOLERANCE: f64 = 1e-4;
+const FINEST_ASPECT: u32 = 1000;
+
 /// The slice with its contours, and the band below; rows in all.
 fn pixels(input: &CaptureInput<'_>) -> Result<(usize, Vec<u8>), EncodeError> {
     let slice = input.slice;
@@ -168,4 +189,18 @@ fn pixels(input: &CaptureInput<'_>) -> Result<(usize, Vec<u8>), EncodeError> {
     let band = caption(&lines, slice.columns);
     pixels.extend(band.into_iter().flat_map(|grey| [grey; 3]));
     Ok((rows, pixels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_that_are_not_square_say_so_in_small_numbers() {
+        assert_eq!(aspect_ratio(0.8, 0.7).as_deref(), Some("8\\7"));
+        assert_eq!(aspect_ratio(0.5, 1.0).as_deref(), Some("1\\2"));
+        assert_eq!(aspect_ratio(1.25, 1.0).as_deref(), Some("5\\4"));
+        assert_eq!(aspect_ratio(0.7, 0.7), None);
+        assert_eq!(aspect_ratio(0.703_12, 0.703_13), None);
+    }
 }
