@@ -15,6 +15,7 @@ mod coding_styles;
 mod compressed;
 mod decode;
 mod findings;
+mod fragments;
 mod geometry;
 mod hounsfield;
 mod jpeg_extended;
