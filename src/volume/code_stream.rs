@@ -57,6 +57,7 @@ pub(super) fn jpeg_segments(stream: &[u8]) -> impl Iterator<Item = (u8, &[u8])> 
     })
 }
 
+pub(super) const DHT: u8 = 0xC4;
 pub(super) const SOS: u8 = 0xDA;
 pub(super) const DRI: u8 = 0xDD;
 

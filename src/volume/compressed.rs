@@ -11,10 +11,9 @@ use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
 use super::{
     code_stream::{
-        Announced, DRI, SOS, jpeg_2000_ended, jpeg_2000_precision, jpeg_2000_size,
-        jpeg_2000_stream, jpeg_segments,
+        Announced, jpeg_2000_ended, jpeg_2000_precision, jpeg_2000_size, jpeg_2000_stream,
     },
-    coding_styles, jpeg_extended, jpeg_ls, run_lengths,
+    coding_styles, jpeg_extended, jpeg_lossless, jpeg_ls, run_lengths,
 };
 use crate::series::InstanceHeader;
 
@@ -32,8 +31,6 @@ pub enum CodecError {
     Length { got: usize, needed: usize },
     #[error("{codec}: {reason}")]
     Codec { codec: &'static str, reason: String },
-    #[error("{0} cannot be decoded: the sender must use another transfer syntax")]
-    Unsupported(&'static str),
     #[error("the frame is truncated")]
     Truncated,
 }
@@ -48,6 +45,8 @@ pub(super) fn decode(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, 
         | uids::JPEG_LOSSLESS_SV1 => {
             if jpeg_extended::is_twelve_bit(frame) {
                 jpeg_extended::decode(frame, header)?
+            } else if jpeg_lossless::is_lossless(frame) {
+                jpeg_lossless::decode(frame, header)?
             } else {
                 jpeg(frame, header)?
             }
@@ -93,8 +92,8 @@ fn uncompressed(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, Codec
     })
 }
 
-/// ITU-T T.81. What counts is which start of frame the library takes, for it forgives what stands between
-/// the segments: by another reading of the stream it could be another one.
+/// ITU-T T.81, with a library. What counts is which start of frame it takes, for it forgives what stands
+/// between the segments: by another reading of the stream it could be another one.
 fn jpeg(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, CodecError> {
     let failed = |err: jpeg_decoder::Error| CodecError::Codec {
         codec: "JPEG",
@@ -104,38 +103,12 @@ fn jpeg(frame: &[u8], header: &InstanceHeader) -> Result<Vec<u16>, CodecError> {
     decoder.read_info().map_err(failed)?;
     let info = decoder.info().ok_or(CodecError::NoHeader)?;
     announced(info).expect(header)?;
+    // What is plainly lossless has a decoder of its own.
     if info.coding_process == jpeg_decoder::CodingProcess::Lossless {
-        check_lossless_scan(frame)?;
+        return Err(CodecError::NoHeader);
     }
     let bytes = decoder.decode().map_err(failed)?;
-    Ok(match info.pixel_format {
-        jpeg_decoder::PixelFormat::L16 => two_bytes_each(&bytes, u16::from_ne_bytes),
-        _ => one_byte_each(&bytes),
-    })
-}
-
-/// The library predicts on across restart markers and shifts what it predicts from (ITU-T T.81 H.1.2.1),
-/// which gives other values without a word.
-fn check_lossless_scan(frame: &[u8]) -> Result<(), CodecError> {
-    for segment in jpeg_segments(frame) {
-        match segment {
-            (DRI, [0, 0]) => {}
-            (DRI, _) => {
-                return Err(CodecError::Unsupported(
-                    "lossless JPEG with restart intervals",
-                ));
-            }
-            // One component, its table, a predictor, and the point transform last.
-            (SOS, [1, _, _, _, _, point_transform, ..]) if point_transform & 15 != 0 => {
-                return Err(CodecError::Unsupported(
-                    "lossless JPEG with a point transform",
-                ));
-            }
-            (SOS, _) => return Ok(()),
-            _ => {}
-        }
-    }
-    Err(CodecError::NoHeader)
+    Ok(one_byte_each(&bytes))
 }
 
 fn announced(info: jpeg_decoder::ImageInfo) -> Announced {

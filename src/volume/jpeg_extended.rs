@@ -8,8 +8,9 @@
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
 use super::{
-    code_stream::{Announced, DRI, SOS, jpeg_segments},
+    code_stream::{Announced, DHT, DRI, SOS, jpeg_segments},
     compressed::CodecError,
+    entropy::{Bits, Huffman, HuffmanTables},
 };
 use crate::series::InstanceHeader;
 
@@ -39,7 +40,6 @@ pub(super) fn is_twelve_bit(stream: &[u8]) -> bool {
 }
 
 const SOF1: u8 = 0xC1;
-const DHT: u8 = 0xC4;
 const DQT: u8 = 0xDB;
 
 #[derive(Default)]
@@ -49,16 +49,15 @@ struct Tables {
     quantisation_table: usize,
     /// In zigzag order.
     quantisation: [Option<[f32; 64]>; 4],
-    dc: [Option<Huffman>; 4],
-    ac: [Option<Huffman>; 4],
+    huffman: HuffmanTables,
     /// Blocks between restart markers; 0 if there are none.
     restart_interval: usize,
 }
 
 /// What the start of scan chooses, and the entropy-coded bytes.
 struct ScanStart<'a> {
-    dc_table: usize,
-    ac_table: usize,
+    dc_table: u8,
+    ac_table: u8,
     bytes: &'a [u8],
 }
 
@@ -72,15 +71,15 @@ impl Tables {
                     self.quantisation_table = usize::from(*table);
                 }
                 (DQT, _) => self.read_quantisation(segment)?,
-                (DHT, _) => self.read_huffman(segment)?,
+                (DHT, _) => self.huffman.read(segment)?,
                 (DRI, [high, low, ..]) => {
                     self.restart_interval = u16::from_be_bytes([*high, *low]).into();
                 }
                 // One component, its tables, the spectrum from 0 to 63, no approximation.
                 (SOS, [1, _, choice, 0, 63, 0, bytes @ ..]) => {
                     return Ok(ScanStart {
-                        dc_table: usize::from(choice >> 4),
-                        ac_table: usize::from(choice & 15),
+                        dc_table: choice >> 4,
+                        ac_table: choice & 15,
                         bytes,
                     });
                 }
@@ -116,35 +115,9 @@ impl Tables {
         Ok(())
     }
 
-    /// B.2.4.2.
-    fn read_huffman(&mut self, mut segment: &[u8]) -> Result<(), CodecError> {
-        let bad = || corrupt("a bad Huffman table");
-        while let [choice, rest @ ..] = segment {
-            let (counts, rest) = rest.split_first_chunk::<16>().ok_or_else(bad)?;
-            let total = counts.iter().map(|count| usize::from(*count)).sum();
-            let (values, next) = rest.split_at_checked(total).ok_or_else(bad)?;
-            let tables = if choice >> 4 == 0 {
-                &mut self.dc
-            } else {
-                &mut self.ac
-            };
-            let slot = tables.get_mut(usize::from(choice & 15));
-            *slot.ok_or_else(bad)? = Some(Huffman::new(counts, values).ok_or_else(bad)?);
-            segment = next;
-        }
-        Ok(())
-    }
-
     fn decode_scan(&self, scan: &ScanStart<'_>) -> Result<Vec<u16>, CodecError> {
-        let chosen = |tables: &'_ [Option<Huffman>; 4], at: usize| {
-            tables
-                .get(at)
-                .cloned()
-                .flatten()
-                .ok_or_else(|| corrupt("a Huffman table is missing"))
-        };
-        let dc_table = chosen(&self.dc, scan.dc_table)?;
-        let ac_table = chosen(&self.ac, scan.ac_table)?;
+        let dc_table = self.huffman.dc(scan.dc_table)?;
+        let ac_table = self.huffman.ac(scan.ac_table)?;
         let quantisation = self
             .quantisation
             .get(self.quantisation_table)
@@ -162,7 +135,7 @@ impl Tables {
                 bits.restart()?;
                 dc = 0;
             }
-            let coefficients = read_block(&mut bits, &dc_table, &ac_table, &mut dc, &quantisation)?;
+            let coefficients = read_block(&mut bits, dc_table, ac_table, &mut dc, &quantisation)?;
             let block_samples = transform.inverse(&coefficients);
             let (top, left) = (block / blocks_across * 8, block % blocks_across * 8);
             let lines = samples.chunks_exact_mut(self.columns).skip(top);
@@ -219,110 +192,6 @@ const ZIGZAG: [u8; 64] = [
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
-
-/// Annex C: codes by length.
-#[derive(Clone)]
-struct Huffman {
-    /// For each length from 1: the first code, and where its values start.
-    lengths: [(u32, u32, u32); 16],
-    values: Vec<u8>,
-}
-
-impl Huffman {
-    fn new(counts: &[u8; 16], values: &[u8]) -> Option<Self> {
-        let (mut code, mut start) = (0, 0);
-        let mut lengths = [(0, 0, 0); 16];
-        for (length, (entry, count)) in (1..).zip(lengths.iter_mut().zip(counts)) {
-            let count = u32::from(*count);
-            *entry = (code, count, start);
-            code += count;
-            start += count;
-            if code > 1 << length {
-                return None;
-            }
-            code <<= 1;
-        }
-        Some(Self {
-            lengths,
-            values: values.to_vec(),
-        })
-    }
-
-    /// F.2.2.3.
-    fn decode(&self, bits: &mut Bits<'_>) -> Result<u8, CodecError> {
-        let mut code = 0;
-        for (first, count, start) in self.lengths {
-            code = code << 1 | bits.take(1)?;
-            let index = code.wrapping_sub(first);
-            if index < count {
-                let value = self.values.get((start + index) as usize);
-                return value
-                    .copied()
-                    .ok_or_else(|| corrupt("a code without a value"));
-            }
-        }
-        Err(corrupt("an unknown Huffman code"))
-    }
-}
-
-/// The entropy-coded bits, without the zero byte that follows each FF (F.1.2.3).
-struct Bits<'a> {
-    bytes: &'a [u8],
-    cache: u32,
-    cached: u32,
-}
-
-impl<'a> Bits<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            cache: 0,
-            cached: 0,
-        }
-    }
-
-    /// The next `count` bits, at most 16.
-    fn take(&mut self, count: u32) -> Result<u32, CodecError> {
-        while self.cached < count {
-            let (byte, rest) = match self.bytes {
-                [0xFF, 0x00, rest @ ..] => (0xFF, rest),
-                [0xFF, ..] | [] => return Err(corrupt("the stream is truncated")),
-                [byte, rest @ ..] => (*byte, rest),
-            };
-            self.bytes = rest;
-            self.cache = self.cache << 8 | u32::from(byte);
-            self.cached += 8;
-        }
-        self.cached -= count;
-        Ok(self.cache >> self.cached & ((1 << count) - 1))
-    }
-
-    /// F.2.2.1, EXTEND: a difference or coefficient of `size` bits.
-    fn signed(&mut self, size: u32) -> Result<i32, CodecError> {
-        if size > 16 {
-            return Err(corrupt("a coefficient of more than 16 bits"));
-        }
-        let value = self.take(size)?.cast_signed();
-        let negative = size > 0 && value < 1 << (size - 1);
-        Ok(if negative {
-            value - (1 << size) + 1
-        } else {
-            value
-        })
-    }
-
-    /// F.2.2.5: drops the rest of the byte and takes the marker that must follow.
-    fn restart(&mut self) -> Result<(), CodecError> {
-        (self.cache, self.cached) = (0, 0);
-        match self.bytes {
-            [0xFF, 0xD0..=0xD7, rest @ ..] => {
-                self.bytes = rest;
-                Ok(())
-            }
-            _ => Err(corrupt("a restart marker is missing")),
-        }
-    }
-}
 
 /// The inverse DCT of 8 x 8 coefficients, A.3.3, one axis after the other.
 struct Transform {

@@ -309,37 +309,6 @@ fn a_start_of_frame_where_no_segment_can_be_is_not_overlooked() {
 }
 
 #[test]
-fn lossless_jpeg_that_the_library_would_decode_to_other_values_is_refused() {
-    let syntax = uids::JPEG_LOSSLESS_SV1;
-    let stream = compressed(syntax, &image(1, 4095));
-    let scan = stream.windows(2).position(|at| at == [0xFF, SOS]).unwrap();
-    let (tables, scan) = stream.split_at(scan);
-    let every = |lines: u8| [tables, &[0xFF, DRI, 0, 4, 0, lines * 13], scan].concat();
-    let mut shifted = stream.clone();
-    *shifted.get_mut(tables.len() + 9).unwrap() = 1;
-    let refused = |stream: Vec<u8>| {
-        let DecodeError::Codec { source, .. } =
-            frames(&sample(syntax, vec![stream], vec![])).unwrap_err()
-        else {
-            panic!("not the codec's error");
-        };
-        source.to_string()
-    };
-    assert_eq!(
-        refused(every(1)),
-        "lossless JPEG with restart intervals cannot be decoded: the sender must use another \
-         transfer syntax"
-    );
-    assert_eq!(
-        refused(shifted),
-        "lossless JPEG with a point transform cannot be decoded: the sender must use another \
-         transfer syntax"
-    );
-    let none = sample(syntax, vec![every(0)], vec![]);
-    assert_eq!(frames(&none).unwrap(), [hounsfield(&image(1, 4095))]);
-}
-
-#[test]
 fn no_cut_and_no_damaged_byte_panics() {
     let run_lengths = (
         uids::RLE_LOSSLESS,
