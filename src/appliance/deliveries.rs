@@ -105,7 +105,7 @@ impl Deliverer {
             if let Err(DeliverError::Stopped { .. }) = outcome {
                 break;
             }
-            let ended = outcome.as_ref().map(|()| ());
+            let ended = outcome.as_ref().copied();
             self.audit_transfer(&delivery, |transfer| {
                 trail::ended(transfer, &delivery, ended)
             })?;

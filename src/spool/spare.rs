@@ -13,6 +13,9 @@ const NAME: &str = "spare";
 /// Enough for the journal to open and to take down what was removed; less on a small disk.
 const BYTES: u64 = 8 << 20;
 
+/// Written again and again.
+static PART: [u8; 1 << 16] = [0; 1 << 16];
+
 impl<D: Disk> Spool<D> {
     /// Puts space by, unless it is there already.
     pub fn put_space_by(&self, space: DiskSpace) -> Result<(), SpoolError> {
@@ -21,8 +24,7 @@ impl<D: Disk> Spool<D> {
             return Ok(());
         }
         let bytes = BYTES.min(space.total / 64) as usize;
-        let part = [0; 1 << 16];
-        let parts = vec![&part[..]; bytes.div_ceil(part.len())];
+        let parts = vec![&PART[..]; bytes.div_ceil(PART.len())];
         self.disk
             .write_synced(&path, &parts)
             .inspect_err(|_| drop(self.disk.remove(&path)))
