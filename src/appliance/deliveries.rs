@@ -4,7 +4,13 @@
 //! A thread each, so that a stalled PACS delays nobody else's results. Everything that must not be
 //! forgotten is in the journal; this loop can be killed at any instruction.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use jiff::Timestamp;
@@ -43,13 +49,19 @@ impl Deliverer {
         let mut rng = rand::rngs::StdRng::from_os_rng();
         let mut unrecorded = None;
         loop {
-            let worked = self
-                .deliver_what_is_due(&mut unrecorded, &mut rng)
-                .and_then(|()| self.ask_to_commit(&mut rng))
-                .and_then(|()| self.time_until_due());
+            // Nobody else sends to this destination.
+            let worked = catch_unwind(AssertUnwindSafe(|| {
+                self.deliver_what_is_due(&mut unrecorded, &mut rng)?;
+                self.ask_to_commit(&mut rng)?;
+                self.time_until_due()
+            }));
             let sleep = match worked {
-                Ok(sleep) => sleep,
-                Err(error) => {
+                Ok(Ok(sleep)) => sleep,
+                Err(_panic) => {
+                    tracing::error!(destination = self.destination.name, "delivering crashed");
+                    LONGEST_SLEEP
+                }
+                Ok(Err(error)) => {
                     tracing::error!(
                         destination = self.destination.name,
                         error = &error as &dyn std::error::Error,
