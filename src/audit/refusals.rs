@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Lets the first [`REFUSALS_A_MINUTE`] of a minute through, and counts the others.
+/// Lets the first `REFUSALS_A_MINUTE` of a minute through, and counts the others.
 #[derive(Debug)]
 pub struct Refusals {
     since: Instant,

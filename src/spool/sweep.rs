@@ -53,7 +53,7 @@ impl SweepError {
 /// Removes the files of every series that may go, and what was set apart long enough ago. Blocking.
 ///
 /// `committing` are the destinations whose commitment is waited for. `running` is the time since the
-/// last sweep of this process, zero at the first; see [`RetentionClock`](super::RetentionClock). Files
+/// last sweep of this process, zero at the first; see [`RetentionClock`]. Files
 /// go before their journal entries. Interrupted in between, the next sweep does it again; the other way
 /// round the next start would find files that nobody knows, and receive them anew.
 ///
