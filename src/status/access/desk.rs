@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -14,7 +14,8 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
     directory::Directory,
-    password::{HashedPassword, Password, PasswordError},
+    opening::{AccessError, monitoring_token, page_tls},
+    password::{HashedPassword, Password},
     people::Person,
     record::{self, Happened},
     session::{Activity, Sessions},
@@ -26,9 +27,8 @@ use super::{
 use crate::{
     audit::{Event, Log, Refusals},
     config::Config,
-    dicom::{Remedy, Uid},
-    secrets::{Secret, SecretError},
-    tls::{self, ClientCertificates, Identity, TlsError},
+    dicom::Uid,
+    tls,
 };
 
 /// Everything the gate and the login page know.
@@ -72,42 +72,6 @@ pub(super) struct Login {
 const LOOKING: usize = 2;
 /// Logins in hand; the next is told to come again.
 const QUEUE: usize = 32;
-
-/// Why the page cannot be served as configured. A person must act.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    #[error(
-        "the page on {address} is for users only, and {path} names none; add one with \
-         `hepar user add NAME --role administrator`"
-    )]
-    Nobody { address: SocketAddr, path: PathBuf },
-    #[error("the page on {address} is for users only")]
-    Users {
-        address: SocketAddr,
-        source: UsersError,
-    },
-    #[error(
-        "the page on {address} needs a certificate and its key; name them as status.certificate \
-         and status.key, or have them made with `hepar provision`"
-    )]
-    Certificate {
-        address: SocketAddr,
-        source: TlsError,
-    },
-    #[error("the monitoring token cannot be used")]
-    MonitoringToken(#[source] SecretError),
-    #[error("the monitoring token needs at least 20 characters")]
-    WeakMonitoringToken,
-    #[error("passwords cannot be hashed")]
-    Hashing(#[source] PasswordError),
-}
-
-impl AccessError {
-    #[must_use]
-    pub fn remedy(&self) -> Remedy {
-        Remedy::Service
-    }
-}
 
 /// Why somebody is not let in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -425,33 +389,6 @@ impl Login {
         let users = self.directory.look_again().await;
         Ok(users.find(name.as_str()).cloned())
     }
-}
-
-fn page_tls(config: &Config) -> Result<tls::Server, AccessError> {
-    let failed = |source| AccessError::Certificate {
-        address: config.status.address,
-        source,
-    };
-    let (certificate, key) = config.page_identity();
-    let identity = Identity::load(&certificate, &key).map_err(failed)?;
-    let config = tls::server_config(&identity, None, ClientCertificates::Off).map_err(failed)?;
-    Ok(tls::Server {
-        config,
-        certificate: identity.certificate().clone(),
-    })
-}
-
-fn monitoring_token(config: &Config) -> Result<Option<Digest>, AccessError> {
-    let Some(place) = &config.status.monitoring_token else {
-        return Ok(None);
-    };
-    let secret = Secret::read(place).map_err(AccessError::MonitoringToken)?;
-    let token = String::from_utf8_lossy(secret.bytes());
-    let token = token.trim();
-    if token.len() < 20 {
-        return Err(AccessError::WeakMonitoringToken);
-    }
-    Ok(Some(Digest::of(token)))
 }
 
 /// The value of a cookie.

@@ -19,6 +19,7 @@ mod desk;
 mod directory;
 mod gate;
 mod login;
+mod opening;
 mod origin;
 pub mod password;
 mod patient;
@@ -31,8 +32,9 @@ pub mod token;
 pub mod users;
 mod viewer;
 
-pub use desk::{Access, AccessError};
+pub use desk::Access;
 pub(super) use gate::gate;
+pub use opening::AccessError;
 pub use patient::Patient;
 pub use permission::Role;
 pub use viewer::Viewer;
