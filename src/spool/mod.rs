@@ -22,6 +22,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod apart;
 mod disk;
 mod folder;
 pub mod journal;
@@ -45,7 +46,6 @@ use std::{
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 pub use disk::{Disk, DiskSpace, RealDisk};
 use folder::Folder;
@@ -89,12 +89,6 @@ impl Incoming {
     /// What its file holds, `head` first.
     fn file<'a>(&'a self, head: &'a [u8]) -> Vec<&'a [u8]> {
         std::iter::once(head).chain(self.data_set_parts()).collect()
-    }
-
-    /// What it is called where it does not get the name of its UID.
-    fn name_by_content(&self) -> String {
-        let data_set: Vec<&[u8]> = self.data_set_parts().collect();
-        name_by_content(&self.sop_instance, &data_set)
     }
 }
 
@@ -258,7 +252,7 @@ impl<D: Disk> Spool<D> {
                 },
                 Err(damage) => {
                     let apart =
-                        name_by_content(&incoming.sop_instance, &[part10::data_set(&there)]);
+                        apart::name_by_content(&incoming.sop_instance, &[part10::data_set(&there)]);
                     self.set_apart(&incoming.sop_instance, &apart, &damage.to_string())?;
                     self.keep(&name, &parts)?;
                     Arrival::New
@@ -298,29 +292,6 @@ impl<D: Disk> Spool<D> {
             })
     }
 
-    fn keep_aside(&self, incoming: &Incoming, parts: &[&[u8]]) -> Result<PathBuf, SpoolError> {
-        let name = incoming.name_by_content();
-        let _claim = self.aside.claim(&name);
-        self.aside.put(&self.disk, &format!("{name}.dcm"), parts)
-    }
-
-    /// Makes `incoming` durable in quarantine, never under its SOP Instance UID: what it says of
-    /// itself is in doubt, and an instance that came in order may have that name or come to have it.
-    pub fn commit_apart(
-        &self,
-        incoming: &Incoming,
-        source: &Source,
-        reason: &str,
-    ) -> Result<PathBuf, SpoolError> {
-        let name = incoming.name_by_content();
-        let head = part10::head(incoming, source);
-        let _claim = self.quarantine.claim(&name);
-        self.put_reason(&name, reason)?;
-        let file = format!("{name}.dcm");
-        self.quarantine
-            .put(&self.disk, &file, &incoming.file(&head))
-    }
-
     /// The bytes of an instance's file; an error if they are not what was received any more.
     pub fn read(&self, sop_instance: &Uid) -> io::Result<Vec<u8>> {
         let file = self.disk.read(&self.path_of(sop_instance))?;
@@ -347,15 +318,6 @@ impl<D: Disk> Spool<D> {
         self.named_by_uid(&self.instances)
     }
 
-    /// Instances in quarantine, each with the path of its file and the reason.
-    pub fn quarantined(&self) -> impl Iterator<Item = (Uid, PathBuf, String)> {
-        self.named_by_uid(&self.quarantine).map(|(uid, path)| {
-            let reason = self.disk.read(&path.with_extension("txt"));
-            let reason = String::from_utf8_lossy(&reason.unwrap_or_default()).into_owned();
-            (uid, path, reason.trim_end().to_owned())
-        })
-    }
-
     fn named_by_uid(&self, folder: &Folder) -> impl Iterator<Item = (Uid, PathBuf)> + use<D> {
         let files = self.disk.list(folder.path()).unwrap_or_else(|err| {
             let folder = folder.path().display();
@@ -367,45 +329,6 @@ impl<D: Disk> Spool<D> {
             let uid = stem.split_once('-').map_or(stem, |(uid, _digest)| uid);
             Some((Uid::parse(uid).ok()?, path))
         })
-    }
-
-    /// Sets an instance apart that cannot be read, with the reason beside it; returns where it is.
-    ///
-    /// The bytes stay: they were acknowledged, and the vendor will want to see them.
-    pub fn quarantine(&self, sop_instance: &Uid, reason: &str) -> io::Result<PathBuf> {
-        let _claim = self.instances.claim(&file_name(sop_instance));
-        let file = self.disk.read(&self.path_of(sop_instance))?;
-        let name = name_by_content(sop_instance, &[part10::data_set(&file)]);
-        self.set_apart(sop_instance, &name, reason)
-            .map_err(|err| match err {
-                SpoolError::Write { source, .. } => source,
-                other => io::Error::other(other),
-            })
-    }
-
-    /// Moves the instance's file into quarantine as `name`. The caller holds the claim on the
-    /// instance.
-    fn set_apart(&self, uid: &Uid, name: &str, reason: &str) -> Result<PathBuf, SpoolError> {
-        let _claim = self.quarantine.claim(name);
-        self.put_reason(name, reason)?;
-        let (from, to) = (
-            self.path_of(uid),
-            self.quarantine.join(&format!("{name}.dcm")),
-        );
-        self.disk
-            .rename(&from, &to)
-            .map_err(SpoolError::failed_to("move to quarantine", &from))?;
-        self.quarantine.sync(&self.disk)?;
-        self.instances.sync(&self.disk)?;
-        Ok(to)
-    }
-
-    /// Before the instance: one in quarantine without a reason would be a riddle.
-    fn put_reason(&self, name: &str, reason: &str) -> Result<(), SpoolError> {
-        let name = format!("{name}.txt");
-        self.quarantine
-            .put(&self.disk, &name, &[reason.as_bytes(), b"\n"])
-            .map(drop)
     }
 
     /// Where [`Self::write_result`] puts results.
@@ -455,20 +378,4 @@ fn series_of_result(name: &str) -> Option<Uid> {
     let what = name.find(|c: char| c.is_ascii_alphabetic())?;
     let (series, _revision) = name.get(..what)?.strip_suffix('.')?.rsplit_once('.')?;
     Uid::parse(series).ok()
-}
-
-/// What is kept beside the instances is named by its content, so that the same bytes sent ten times
-/// are kept once. The file meta information does not count: it names the association, which differs
-/// each time.
-fn name_by_content(sop_instance: &Uid, data_set: &[&[u8]]) -> String {
-    format!("{sop_instance}-{}", digest(data_set))
-}
-
-/// Enough of a SHA-256 to tell apart what comes under one UID.
-fn digest(parts: &[&[u8]]) -> String {
-    let mut sha = Sha256::new();
-    for part in parts {
-        sha.update(part);
-    }
-    format!("{:.16}", format!("{:x}", sha.finalize()))
 }
