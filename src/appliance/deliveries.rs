@@ -41,7 +41,7 @@ pub(super) struct Deliverer {
 }
 
 /// What a delivery came to while the journal could not be written.
-type Unrecorded = Option<(DeliveryRecord, Result<(), DeliverError>)>;
+pub(super) type Unrecorded = Option<(DeliveryRecord, Result<(), DeliverError>)>;
 
 impl Deliverer {
     /// Runs until the other end of `wake` is dropped.
@@ -85,7 +85,7 @@ impl Deliverer {
 
     /// Sends one object after the other, each recorded before the next is begun. Nothing is sent
     /// that could not be recorded: it would be sent again and again.
-    fn deliver_what_is_due(
+    pub(super) fn deliver_what_is_due(
         &self,
         unrecorded: &mut Unrecorded,
         rng: &mut rand::rngs::StdRng,

@@ -97,7 +97,7 @@ const BATCH: usize = 64;
 
 /// A job at the engine takes seconds on the slowest box. After so long it never ends, and an engine
 /// that cannot be loaded again for so long needs a new process.
-const LONGEST_JOB: Duration = Duration::from_mins(10);
+pub(super) const LONGEST_JOB: Duration = Duration::from_mins(10);
 
 /// While a slice is still at the engine, the journal is not tried in a hot loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
@@ -170,7 +170,7 @@ impl Dispatcher {
             Message::Order(request) => self.ordered(request),
             Message::JournalUnusable(error) => self.journal_failed(&error),
             // Who asked may have stopped waiting.
-            Message::Pulse(answer) => drop(answer.send(self.moves())),
+            Message::Pulse(answer) => drop(answer.send(self.moves(Instant::now()))),
             // A series in work is worth more than a regular test.
             Message::SelfTest(Occasion::Due) if !self.live.is_empty() => {}
             Message::SelfTest(_) => self.self_tests.begin(self.engine.clone()),
@@ -260,7 +260,7 @@ impl Dispatcher {
         self.intake.headers_of(&record.series)
     }
 
-    fn engine_is(&mut self, outcome: Result<Arc<EngineRoom>, Trouble>) {
+    pub(super) fn engine_is(&mut self, outcome: Result<Arc<EngineRoom>, Trouble>) {
         match outcome {
             Ok(engine) => {
                 self.facts
@@ -286,14 +286,15 @@ impl Dispatcher {
         }
     }
 
-    fn moves(&self) -> Result<(), Stuck> {
+    /// Whether anything is stuck at `now` that only a restart helps.
+    pub(super) fn moves(&self, now: Instant) -> Result<(), Stuck> {
         let hangs = |engine: &Arc<EngineRoom>| engine.workers.longest() > LONGEST_JOB;
         if self.journal.counts().is_err() {
             Err(Stuck::Journal)
         } else if self.engine.iter().any(hangs)
             || self
                 .lost_engine
-                .is_some_and(|at| at.elapsed() > LONGEST_JOB)
+                .is_some_and(|at| now.duration_since(at) > LONGEST_JOB)
         {
             Err(Stuck::Engine)
         } else {

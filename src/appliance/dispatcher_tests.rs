@@ -13,11 +13,12 @@ use tokio::{runtime::Runtime, sync::mpsc};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    dispatcher::{Dispatcher, Message},
+    dispatcher::{Dispatcher, LONGEST_JOB, Message},
     engine_room::{EngineRoom, SliceOutcome},
     equipment,
     intake::Intake,
     live::{Live, Trust},
+    pulse::Stuck,
     reports::Reports,
     results::{ResultError, Results},
     selftest::SelfTests,
@@ -252,4 +253,28 @@ fn an_engine_that_gives_no_numbers_is_checked_and_its_series_gets_one_more_chanc
     stage.segmenting();
     stage.ended(12, not_computed());
     assert_eq!(stage.record().state, SeriesState::Failed);
+}
+
+#[test]
+fn only_an_engine_that_stays_away_is_stuck_and_a_journal_that_cannot_be_read_at_once() {
+    let mut stage = Stage::new();
+    let (now, late) = (Instant::now(), Instant::now() + 2 * LONGEST_JOB);
+    let engine = stage.dispatcher.engine.clone().unwrap();
+    stage.dispatcher.moves(late).unwrap();
+    stage.segmenting();
+    stage.ended(12, not_computed());
+    stage.dispatcher.moves(now).unwrap();
+    assert!(matches!(stage.dispatcher.moves(late), Err(Stuck::Engine)));
+    // Loading it was tried in vain, then it came back.
+    let reason = Trouble::new(TroubleKind::Engine, "no device");
+    stage.dispatcher.engine_is(Err(reason));
+    assert!(matches!(stage.dispatcher.moves(late), Err(Stuck::Engine)));
+    stage.dispatcher.engine_is(Ok(engine));
+    stage.dispatcher.moves(late).unwrap();
+
+    stage
+        .journal_file
+        .execute_batch("DROP TABLE series_counts")
+        .unwrap();
+    assert!(matches!(stage.dispatcher.moves(now), Err(Stuck::Journal)));
 }

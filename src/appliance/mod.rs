@@ -14,6 +14,8 @@ mod commitments;
 mod completing;
 mod credentials;
 mod deliveries;
+#[cfg(test)]
+mod deliveries_tests;
 mod dispatcher;
 #[cfg(test)]
 mod dispatcher_tests;
