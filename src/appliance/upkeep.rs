@@ -166,11 +166,22 @@ impl Upkeep {
             running,
             Timestamp::now(),
         ) {
-            Ok(Sweep { swept, left }) => {
+            Ok(Sweep {
+                swept,
+                set_apart_early,
+                left,
+            }) => {
                 for series in swept {
                     let (series, because, instances) =
                         (series.series, series.because, series.instances);
                     tracing::info!(%series, ?because, instances, "removed by retention");
+                }
+                if set_apart_early > 0 {
+                    let objects = set_apart_early;
+                    tracing::warn!(
+                        objects,
+                        "set apart, and removed before their time for want of space"
+                    );
                 }
                 for error in left {
                     tracing::error!(error = chain(&error), "not removed by retention");

@@ -12,6 +12,10 @@ use super::{Disk, SpoolError};
 /// What a file is called until it is whole. Swept away at start.
 const UNFINISHED: &str = "part";
 
+fn is_unfinished(file: &Path) -> bool {
+    file.extension().is_some_and(|ext| ext == UNFINISHED)
+}
+
 /// A directory of the spool.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -25,8 +29,8 @@ impl Folder {
     /// that we have those.
     pub(super) fn open(path: PathBuf, disk: &impl Disk) -> io::Result<Self> {
         disk.create_dir(&path)?;
-        let unfinished = |file: &PathBuf| file.extension().is_some_and(|ext| ext == UNFINISHED);
-        let leftovers: Vec<PathBuf> = disk.list(&path)?.into_iter().filter(unfinished).collect();
+        let mut leftovers = disk.list(&path)?;
+        leftovers.retain(|file| is_unfinished(file));
         for leftover in &leftovers {
             disk.remove(leftover)?;
         }
@@ -47,6 +51,13 @@ impl Folder {
 
     pub(super) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// The files that are whole, in no particular order.
+    pub(super) fn finished(&self, disk: &impl Disk) -> io::Result<Vec<PathBuf>> {
+        let mut files = disk.list(&self.path)?;
+        files.retain(|file| !is_unfinished(file));
+        Ok(files)
     }
 
     /// Keeps every other thread off `name` until the claim is dropped.

@@ -23,6 +23,8 @@ pub struct Swept {
 #[derive(Debug, Default)]
 pub struct Sweep {
     pub swept: Vec<Swept>,
+    /// How many objects that were set apart went before their time.
+    pub set_apart_early: usize,
     /// What could not be removed. The next sweep tries again.
     pub left: Vec<SweepError>,
 }
@@ -50,7 +52,8 @@ impl SweepError {
     }
 }
 
-/// Removes the files of every series that may go, and what was set apart long enough ago. Blocking.
+/// Removes the files of every series that may go, and what was set apart long enough ago; sooner, where
+/// space is short and there is no series left that may go. Blocking.
 ///
 /// `committing` are the destinations whose commitment is waited for. `running` is the time since the
 /// last sweep of this process, zero at the first; see [`RetentionClock`]. Files
@@ -92,10 +95,17 @@ pub fn sweep<D: Disk>(
     }
     let keep = SignedDuration::try_from(policy.keep_failed).unwrap_or(SignedDuration::MAX);
     let then = clock.at.saturating_sub(keep).unwrap_or(Timestamp::MIN);
-    let set_apart = spool.remove_set_apart(then).map_err(SweepError::SetApart);
-    let forgotten = set_apart.and_then(|()| Ok(journal.forget_quarantined(then)?));
+    // A file system may take a moment to count what was just removed.
+    let enough = || {
+        let room = || Ok::<_, SpoolError>(spool.free_space()?.available >= policy.keep_free);
+        !sweep.swept.is_empty() || room().unwrap_or(true)
+    };
+    let (gone, removed) = spool.remove_set_apart(then, enough);
+    sweep.set_apart_early = gone.early;
+    let forgotten = journal.forget_quarantined(gone.before);
+    sweep.left.extend(removed.err().map(SweepError::SetApart));
     let kept = journal.keep_retention_clock(&clock);
-    sweep.left.extend(forgotten.err());
+    sweep.left.extend(forgotten.err().map(SweepError::from));
     sweep.left.extend(kept.err().map(SweepError::from));
     Ok(sweep)
 }

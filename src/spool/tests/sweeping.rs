@@ -1,4 +1,4 @@
-use std::{fs, path::Path, time::Duration};
+use std::{cell::Cell, fs, path::Path, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -8,7 +8,7 @@ use super::{files, instance, power_cut::PowerCut, scanner, spool};
 use crate::{
     dicom::Uid,
     spool::{
-        Arrival, Disk, Spool, Sweep, SweepError, Swept,
+        Arrival, Disk, RealDisk, Spool, Sweep, SweepError, Swept,
         journal::{
             Addressed, InstanceRecord, InstanceState, Journal, JournalError, ResultObject,
             SeriesState, tests::new_series,
@@ -75,9 +75,20 @@ fn segmented<D: Disk>(
 
 /// What went, where nothing was left.
 fn swept(sweep: Result<Sweep, JournalError>) -> Vec<Swept> {
-    let Sweep { swept, left } = sweep.unwrap();
+    let Sweep { swept, left, .. } = sweep.unwrap();
     assert!(left.is_empty(), "{left:?}");
     swept
+}
+
+/// Keeps an object in quarantine and another one aside.
+fn set_apart(spool: &Spool<RealDisk>, uid: &str) {
+    let unreadable = instance(uid, b"gibberish");
+    spool.commit(&unreadable, &scanner(1)).unwrap();
+    spool
+        .quarantine(&unreadable.sop_instance, "no rows")
+        .unwrap();
+    spool.commit(&instance(uid, b"slice"), &scanner(1)).unwrap();
+    spool.commit(&instance(uid, b"other"), &scanner(1)).unwrap();
 }
 
 #[test]
@@ -125,6 +136,52 @@ fn a_sweep_removes_all_files_of_what_is_over_and_nothing_that_waits() {
         2,
         "both are remembered"
     );
+}
+
+#[test]
+fn where_space_is_short_what_was_set_apart_goes_after_the_last_series_and_the_oldest_first() {
+    let (dir, spool) = spool();
+    let (journal, _) = Journal::open(&dir.path().join("journal.db")).unwrap();
+    let now = Timestamp::now();
+    segmented(&spool, &journal, "1.2.3", &[], now);
+    segmented(&spool, &journal, "1.2.4", &["pacs".to_owned()], now);
+    set_apart(&spool, "1.2.9");
+    let names = |folder| files(&dir.path().join(folder)).len();
+    let sweep = |keep_free| {
+        let policy = Policy {
+            keep_free,
+            ..POLICY
+        };
+        sweep(&spool, &journal, &policy, &[], Duration::ZERO, now).unwrap()
+    };
+    assert_eq!(sweep(0).set_apart_early, 0);
+    let first = sweep(u64::MAX);
+    assert_eq!((first.swept.len(), first.set_apart_early), (1, 0));
+    assert_eq!((names("quarantine"), names("aside")), (2, 1));
+    let second = sweep(u64::MAX);
+    assert_eq!((second.swept.len(), second.set_apart_early), (0, 2));
+    assert_eq!((names("quarantine"), names("aside")), (0, 0));
+    assert_eq!(
+        names("instances"),
+        2,
+        "what is not sent, and what is in use"
+    );
+
+    // Until there is enough, and never what is being written.
+    set_apart(&spool, "1.2.8");
+    let unfinished = dir.path().join("aside/1.2.7.dcm.part");
+    fs::write(&unfinished, b"half").unwrap();
+    let looked = Cell::new(0);
+    let before = now - SignedDuration::from_mins(1);
+    let (gone, removed) = spool.remove_set_apart(before, || looked.replace(looked.get() + 1) == 1);
+    removed.unwrap();
+    assert_eq!(gone.early, 1);
+    assert_eq!(
+        (names("quarantine"), names("aside")),
+        (0, 2),
+        "the oldest went"
+    );
+    assert!(gone.before > before && unfinished.exists());
 }
 
 #[test]
@@ -198,7 +255,7 @@ fn a_file_that_cannot_be_removed_keeps_no_other_series_from_going() {
 
     let day = Duration::from_hours(100);
     let sweep = || sweep(&spool, &journal, &POLICY, &[], day, now + day);
-    let Sweep { swept, left } = sweep().unwrap();
+    let Sweep { swept, left, .. } = sweep().unwrap();
     assert_eq!(swept.len(), 1);
     assert_eq!(swept[0].series.as_str(), "1.2.4");
     assert!(
