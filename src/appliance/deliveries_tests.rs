@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     association::Event,
-    audit::{Log, Settings},
+    audit::tests::trail_in,
     config::Config,
     deliver::Destination,
     dicom::{AeTitle, Uid},
@@ -70,14 +70,7 @@ impl Stage {
             .record_result(&series, &json!({}), &objects, Timestamp::now())
             .unwrap();
         let (journal, facts) = (Arc::new(journal), Arc::new(FactsBoard::default()));
-        let settings = Settings {
-            directory: home.path().join("audit"),
-            name: "box".to_owned(),
-            ae_title: "HEPAR".to_owned(),
-            patient_ids: false,
-            keep_files: 2,
-        };
-        let (audit, _recorder) = Log::start(&settings, None).unwrap();
+        let audit = trail_in(home.path());
         let calling = AeTitle::parse("HEPAR").unwrap();
         let address = pacs.address.to_string();
         Self {

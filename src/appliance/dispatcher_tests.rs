@@ -25,7 +25,7 @@ use super::{
     waiting::Waiting,
 };
 use crate::{
-    audit::{Log, Settings},
+    audit::tests::trail_in,
     config::Config,
     dicom::{Trouble, TroubleKind, Uid},
     engine::{EngineOptions, testing},
@@ -63,14 +63,7 @@ impl Stage {
         let spool = Arc::new(Spool::open(home.path(), RealDisk).unwrap());
         let facts = Arc::new(FactsBoard::default());
         let config = Arc::new(Config::default());
-        let settings = Settings {
-            directory: home.path().join("audit"),
-            name: "box".to_owned(),
-            ae_title: "HEPAR".to_owned(),
-            patient_ids: false,
-            keep_files: 2,
-        };
-        let (audit, _recorder) = Log::start(&settings, None).unwrap();
+        let audit = trail_in(home.path());
         let options = EngineOptions {
             workers: 1,
             ..EngineOptions::default()

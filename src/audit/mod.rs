@@ -32,7 +32,7 @@ mod refusals;
 mod send_queue;
 mod syslog;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{io, path::PathBuf};
 

@@ -1,6 +1,10 @@
 //! Every event as a message, read back with the schema's eyes (PS3.15 A.5.1).
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use quick_xml::{Reader, events::Event as Xml};
 
@@ -143,6 +147,18 @@ fn actor() -> Actor {
         user: Some("smith".to_owned()),
         from: Some([10, 0, 0, 7].into()),
     }
+}
+
+/// A trail in the directory `audit` of `home`, of which nothing goes to a syslog server.
+pub(crate) fn trail_in(home: &Path) -> Log {
+    let settings = Settings {
+        directory: home.join("audit"),
+        name: "box".to_owned(),
+        ae_title: "HEPAR".to_owned(),
+        patient_ids: false,
+        keep_files: 2,
+    };
+    Log::start(&settings, None).unwrap().0
 }
 
 /// What the trail holds of these events, start and stop left out.

@@ -102,10 +102,11 @@ pub fn sweep<D: Disk>(
     };
     let (gone, removed) = spool.remove_set_apart(then, enough);
     sweep.set_apart_early = gone.early;
-    let forgotten = journal.forget_quarantined(gone.before);
-    sweep.left.extend(removed.err().map(SweepError::SetApart));
+    // What is still there stays on the page.
+    let removed = removed.map_err(SweepError::SetApart);
+    let forgotten = removed.and_then(|()| Ok(journal.forget_quarantined(gone.before)?));
     let kept = journal.keep_retention_clock(&clock);
-    sweep.left.extend(forgotten.err().map(SweepError::from));
+    sweep.left.extend(forgotten.err());
     sweep.left.extend(kept.err().map(SweepError::from));
     Ok(sweep)
 }
