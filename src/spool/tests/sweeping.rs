@@ -1,4 +1,9 @@
-use std::{cell::Cell, fs, path::Path, time::Duration};
+use std::{
+    cell::Cell,
+    fs::{self, File},
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -169,6 +174,11 @@ fn where_space_is_short_what_was_set_apart_goes_after_the_last_series_and_the_ol
 
     // Until there is enough, and never what is being written.
     set_apart(&spool, "1.2.8");
+    for file in fs::read_dir(dir.path().join("quarantine")).unwrap() {
+        let file = File::options().write(true).open(file.unwrap().path());
+        let half_a_minute_ago = SystemTime::from(now - Duration::from_secs(30));
+        file.unwrap().set_modified(half_a_minute_ago).unwrap();
+    }
     let unfinished = dir.path().join("aside/1.2.7.dcm.part");
     fs::write(&unfinished, b"half").unwrap();
     let looked = Cell::new(0);
