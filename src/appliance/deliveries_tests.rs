@@ -1,7 +1,13 @@
-//! What a PACS is sent while the journal takes nothing, seen from the PACS.
+//! What a PACS is sent while the journal takes nothing or delivering crashes, seen from the PACS.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
+use crossbeam_channel::bounded;
 use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use rusqlite::Connection;
@@ -155,4 +161,20 @@ fn what_was_sent_and_could_not_be_recorded_is_recorded_later_and_not_sent_again(
     stage.deliver().unwrap();
     assert_eq!(stage.arrived(), ["1.2.3.4.1002"]);
     assert_eq!(stage.state(), SeriesState::Delivered);
+}
+
+#[test]
+fn a_crash_ends_no_destination() {
+    let mut stage = Stage::new();
+    stage.deliverer.destination.commitment = Some(PATIENCE);
+    stage.deliver().unwrap();
+    assert_eq!(stage.arrived().len(), 2);
+    // Asking to commit to the two crashes: no clock goes on for so long.
+    stage.deliverer.destination.timeouts.connect = Duration::MAX;
+    let mut rng = StdRng::seed_from_u64(1);
+    let deliverer = &stage.deliverer;
+    catch_unwind(AssertUnwindSafe(|| deliverer.ask_to_commit(&mut rng))).unwrap_err();
+    let (still_there, wake) = bounded(0);
+    drop(still_there);
+    stage.deliverer.run(wake);
 }

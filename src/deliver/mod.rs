@@ -14,25 +14,31 @@ mod backoff;
 mod commitment;
 mod connection;
 mod echo;
+mod error;
 mod exchange;
 mod object;
 
 #[cfg(test)]
 mod tests;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    time::Duration,
+};
 
 use association::{Association, Proposal};
 pub use backoff::backoff;
 pub use commitment::{Commitments, Hear};
 pub use echo::{EchoReport, echo};
+pub use error::DeliverError;
 use object::{Object, is_plain};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    dicom::{AeTitle, DimseStatus, Remedy, Trouble, TroubleKind, Uid, sop_class},
-    tls::{self, Problem},
+    dicom::{AeTitle, DimseStatus, Uid, sop_class},
+    tls,
 };
 
 /// A peer that stores what we make.
@@ -97,139 +103,6 @@ pub struct Outgoing {
     pub path: PathBuf,
 }
 
-/// Why an object is not delivered. Cloned where one cause concerns several objects.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum DeliverError {
-    #[error("could not read {} to send it", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: Arc<io::Error>,
-    },
-    #[error("{} is not a DICOM file that can be sent: {reason}", path.display())]
-    NotSendable { path: PathBuf, reason: String },
-    #[error("{name} could not be reached at {address}")]
-    Unreachable {
-        name: String,
-        address: String,
-        source: Arc<io::Error>,
-    },
-    #[error("no encrypted connection to {name}: it {problem}")]
-    Tls { name: String, problem: Problem },
-    #[error("stopping, so {name} does not get it before the next start")]
-    Stopped { name: String },
-    #[error("{name} refused the association: {reason}")]
-    Refused {
-        name: String,
-        reason: String,
-        remedy: Remedy,
-    },
-    #[error("{name} takes no {class}: {reason}")]
-    NoPresentationContext {
-        name: String,
-        class: String,
-        reason: &'static str,
-    },
-    #[error("{name} answered with status {status}{}", said(comment.as_deref()))]
-    Status {
-        name: String,
-        status: DimseStatus,
-        comment: Option<String>,
-    },
-    #[error("{name} aborted the association while we {step}")]
-    Aborted { name: String, step: &'static str },
-    #[error("{name} timed out while we {step}")]
-    TimedOut { name: String, step: &'static str },
-    #[error("the connection to {name} broke while we {step}")]
-    Broken {
-        name: String,
-        step: &'static str,
-        source: Arc<io::Error>,
-    },
-    #[error("{name} violated the protocol while we {step}: {violation}")]
-    Violation {
-        name: String,
-        step: &'static str,
-        violation: String,
-    },
-}
-
-fn said(comment: Option<&str>) -> String {
-    comment.map_or_else(String::new, |comment| format!(", saying {comment:?}"))
-}
-
-impl DeliverError {
-    #[must_use]
-    pub fn remedy(&self) -> Remedy {
-        match self {
-            Self::Unreachable { .. }
-            | Self::Aborted { .. }
-            | Self::TimedOut { .. }
-            | Self::Broken { .. } => Remedy::Wait,
-            Self::Stopped { .. } => Remedy::Wait,
-            Self::Tls { problem, .. } => problem.remedy(),
-            Self::Refused { remedy, .. } => *remedy,
-            // Out of resources and resource limitation; processing failure may pass as well.
-            Self::Status {
-                status: DimseStatus(0xA700..=0xA7FF | 0x0110 | 0x0213),
-                ..
-            } => Remedy::Wait,
-            Self::Status { .. }
-            | Self::Unreadable { .. }
-            | Self::NotSendable { .. }
-            | Self::NoPresentationContext { .. }
-            | Self::Violation { .. } => Remedy::Service,
-        }
-    }
-
-    #[must_use]
-    pub fn trouble(&self) -> Trouble {
-        let kind = match self {
-            Self::Unreadable { .. } | Self::NotSendable { .. } => TroubleKind::NotSendable,
-            Self::Unreachable { .. } => TroubleKind::Unreachable,
-            Self::Tls { .. } => TroubleKind::Tls,
-            Self::Stopped { .. } => TroubleKind::Stopping,
-            Self::Refused { .. } => TroubleKind::AssociationRefused,
-            Self::NoPresentationContext { .. } => TroubleKind::ClassNotTaken,
-            Self::Status { .. } => TroubleKind::ErrorStatus,
-            Self::Aborted { .. } => TroubleKind::Aborted,
-            Self::TimedOut { .. } => TroubleKind::TimedOut,
-            Self::Broken { .. } => TroubleKind::ConnectionBroken,
-            Self::Violation { .. } => TroubleKind::ProtocolViolated,
-        };
-        Trouble::new(kind, self.to_string())
-    }
-
-    /// Whether the object itself is at fault, and not the peer.
-    #[must_use]
-    pub fn is_of_the_file(&self) -> bool {
-        matches!(self, Self::Unreadable { .. } | Self::NotSendable { .. })
-    }
-
-    /// Whether it would be the same however often it is tried: the file is gone or is damaged.
-    #[must_use]
-    pub fn is_for_good(&self) -> bool {
-        match self {
-            Self::Unreadable { source, .. } => source.kind() == io::ErrorKind::NotFound,
-            other => other.is_of_the_file(),
-        }
-    }
-
-    /// Whether the association went with it. After a message that was cut short the peer could take
-    /// the next one for its end, so nothing more may be said on it.
-    #[must_use]
-    pub fn ends_the_association(&self) -> bool {
-        matches!(
-            self,
-            Self::Aborted { .. }
-                | Self::Stopped { .. }
-                | Self::Tls { .. }
-                | Self::TimedOut { .. }
-                | Self::Broken { .. }
-                | Self::Violation { .. }
-        )
-    }
-}
-
 /// Stores `objects`, in order; the results are in the same order.
 pub fn store(
     destination: &Destination,
@@ -281,9 +154,18 @@ impl<'a> Sending<'a> {
             let name = self.destination.name.clone();
             return Err(DeliverError::Stopped { name });
         }
-        let result = self.store_now(outgoing);
+        // An association that is in hand is lost with it.
+        let stored = catch_unwind(AssertUnwindSafe(|| self.store_now(outgoing)));
+        let result = stored.unwrap_or_else(|_panic| {
+            Err(DeliverError::Crashed {
+                name: self.destination.name.clone(),
+                path: outgoing.path.clone(),
+            })
+        });
         match &result {
             Ok(_) => self.lost_in_vain = 0,
+            // Most likely of this object, and the others must not wait behind it.
+            Err(DeliverError::Crashed { .. }) => {}
             // The next association would come to the same, or there is none at all.
             Err(
                 err @ (DeliverError::Tls { .. }
@@ -331,11 +213,11 @@ impl Drop for Sending<'_> {
 
 /// One presentation context for each SOP class and encoding among `objects`; where plain files go
 /// deflated, one more of its own, so that a peer cannot prefer the plain one. Files that cannot be read
-/// are left out: they fail by themselves.
+/// are left out: they fail, or crash, by themselves.
 fn proposals(objects: &[Outgoing], deflate: bool) -> Vec<Proposal> {
     let mut proposals: Vec<Proposal> = Vec::new();
     for outgoing in objects {
-        if let Ok(encoding) = Object::encoding(outgoing) {
+        if let Ok(Ok(encoding)) = catch_unwind(|| Object::encoding(outgoing)) {
             let proposal = Proposal::new(outgoing.sop_class.clone(), &encoding);
             if !proposals.contains(&proposal) {
                 proposals.push(proposal);

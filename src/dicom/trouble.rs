@@ -94,6 +94,7 @@ kinds! {
     ConnectionBroken = "connection-broken",
     ProtocolViolated = "protocol-violated",
     NotSendable = "not-sendable",
+    SendingCrashed = "sending-crashed",
     /// A destination that results wait for is not in the configuration any more.
     NotConfigured = "not-configured",
     /// A destination says that it does not keep what it stored.

@@ -5,7 +5,10 @@ use dicom_core::value::DataSetSequence;
 use super::*;
 use crate::{
     association::{dimse::ReportStatus, testing::report_command},
-    dicom::commitment::{INSTANCE, Referenced, Report, ReportError},
+    dicom::{
+        TroubleKind,
+        commitment::{INSTANCE, Referenced, Report, ReportError},
+    },
 };
 
 const COMMITMENT: &str = uids::STORAGE_COMMITMENT_PUSH_MODEL;

@@ -1,5 +1,7 @@
 //! What is said, and done next, when a PACS does not take an object.
 
+use std::time::Instant;
+
 use super::*;
 
 #[test]
@@ -100,6 +102,62 @@ fn after_an_abort_in_the_middle_the_rest_goes_over_a_new_association() {
         results[1]
     );
     assert!(results[2].is_ok());
+    pacs.join().unwrap();
+}
+
+/// What can just be added to the present: an hour more, and no clock can hold it.
+fn until_the_end_of_time() -> Duration {
+    let mut seconds = 0;
+    for bit in (0..64).rev() {
+        let more = Duration::from_secs(seconds | 1 << bit);
+        if Instant::now().checked_add(more).is_some() {
+            seconds = more.as_secs();
+        }
+    }
+    Duration::from_secs(seconds - 3600)
+}
+
+#[test]
+fn an_object_whose_sending_crashes_has_its_own_error_and_the_others_go() {
+    let (mut destination, pacs) = Pacs::start(vec![
+        |mut pacs| {
+            pacs.accept_all();
+            pacs.store(0);
+            assert!(!pacs.is_aborted(), "nothing more is said");
+        },
+        |mut pacs| {
+            pacs.accept_all();
+            assert!(!pacs.is_aborted(), "nothing is said");
+        },
+        |mut pacs| {
+            pacs.accept_all();
+            pacs.store(0);
+            pacs.release();
+        },
+    ]);
+    // At a byte a second the moment at which the large ones count as stalled cannot be told.
+    destination.timeouts.write = until_the_end_of_time();
+    destination.timeouts.slowest_link = 1;
+    let files = Files::new();
+    let objects: Vec<Outgoing> = [
+        ("1.2.1", 2),
+        ("1.2.2", 90_000),
+        ("1.2.3", 90_000),
+        ("1.2.4", 2),
+    ]
+    .map(|(instance, pixels)| files.add(SEG, instance, pixels))
+    .into();
+    let results = store(&destination, &objects);
+    assert!(results[0].is_ok() && results[3].is_ok(), "{results:?}");
+    for (result, object) in results[1..3].iter().zip(&objects[1..3]) {
+        let err = result.as_ref().unwrap_err();
+        assert_eq!(
+            err.to_string(),
+            format!("sending {} to pacs crashed", object.path.display())
+        );
+        assert_eq!(err.remedy(), Remedy::Service);
+        assert!(!err.is_for_good(), "it is tried again later");
+    }
     pacs.join().unwrap();
 }
 

@@ -24,7 +24,7 @@ use dicom_ul::pdu::{
 };
 
 use super::*;
-use crate::association::dimse::Command;
+use crate::{association::dimse::Command, dicom::Remedy};
 
 const EXPLICIT: &str = uids::EXPLICIT_VR_LITTLE_ENDIAN;
 const IMPLICIT: &str = uids::IMPLICIT_VR_LITTLE_ENDIAN;

@@ -120,6 +120,7 @@ trouble-timed-out = It did not answer in time
 trouble-connection-broken = The connection broke
 trouble-protocol-violated = It violated the protocol
 trouble-not-sendable = The file that is to be sent cannot be read
+trouble-sending-crashed = The program failed while it sent
 trouble-not-configured = No such destination is configured any more
 trouble-not-committed = The archive says that it does not keep what it stored
 trouble-commitment-not-reported = The archive has not answered the request to commit

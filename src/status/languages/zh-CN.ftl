@@ -116,6 +116,7 @@ trouble-timed-out = 对方未及时应答
 trouble-connection-broken = 连接中断
 trouble-protocol-violated = 对方违反协议
 trouble-not-sendable = 无法读取待发送的文件
+trouble-sending-crashed = 发送时程序出错
 trouble-not-configured = 配置中已没有该目标
 trouble-not-committed = 归档系统表示没有保存已接收的对象
 trouble-commitment-not-reported = 归档系统没有答复存储承诺请求
