@@ -76,8 +76,8 @@ impl DeliverError {
             Self::Unreachable { .. }
             | Self::Aborted { .. }
             | Self::TimedOut { .. }
-            | Self::Broken { .. } => Remedy::Wait,
-            Self::Stopped { .. } => Remedy::Wait,
+            | Self::Broken { .. }
+            | Self::Stopped { .. } => Remedy::Wait,
             Self::Tls { problem, .. } => problem.remedy(),
             Self::Refused { remedy, .. } => *remedy,
             // Out of resources and resource limitation; processing failure may pass as well.
